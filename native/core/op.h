@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The op table as C++: ids, names, operand positions and the call that a backend receives.
+#pragma once
+#include <cstdint>
+
+#include "core/tensor_view.h"
+
+namespace lenode {
+
+enum class OpId : int32_t {
+#define LENODE_OP(name, inputs, outputs, attrs, devices) name,
+#include "core/ops.def"
+  count_
+};
+constexpr int kOpCount = static_cast<int>(OpId::count_);
+
+// op::conv::in::weight, op::conv::out::y, op::conv::attr::groups: positions in a Call.
+namespace op {
+#define LENODE_LIST(...) __VA_ARGS__ __VA_OPT__(, )
+#define LENODE_OP(name, inputs, outputs, attrs, devices)    \
+  namespace name {                                          \
+  struct in {                                               \
+    enum : int { LENODE_LIST inputs count_ };               \
+  };                                                        \
+  struct out {                                              \
+    enum : int { LENODE_LIST outputs count_ };              \
+  };                                                        \
+  struct attr {                                             \
+    enum : int { LENODE_LIST attrs count_ };                \
+  };                                                        \
+  }
+#include "core/ops.def"
+#undef LENODE_LIST
+}  // namespace op
+
+constexpr uint32_t kDeviceCpu = 1;
+constexpr uint32_t kDeviceCuda = 2;
+
+struct OpInfo {
+  const char* name;
+  const char* inputs;   // "(x, weight, bias_opt)" as written in the table
+  const char* outputs;
+  const char* attrs;
+  uint32_t devices;     // kDeviceCpu | kDeviceCuda
+};
+
+const OpInfo& op_info(OpId id);
+
+// One prepared call. The arrays live until run() returns.
+struct Call {
+  OpId op = OpId::count_;
+  int32_t n_inputs = 0;
+  int32_t n_outputs = 0;
+  int32_t n_attrs = 0;
+  const TensorView* inputs = nullptr;
+  const TensorView* outputs = nullptr;
+  const double* attrs = nullptr;
+  uint64_t sequence = 0;  // grows by one per call of a stream; names the call in asynchronous errors
+
+  const TensorView& in(int i) const {
+    static const TensorView absent;
+    return i < n_inputs ? inputs[i] : absent;
+  }
+  const TensorView& out(int i) const {
+    static const TensorView absent;
+    return i < n_outputs ? outputs[i] : absent;
+  }
+  double f(int i) const { return attrs[i]; }
+  int64_t i(int i) const { return static_cast<int64_t>(attrs[i]); }
+};
+
+}  // namespace lenode
