@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one stream of the CPU backend owns. Used on the stream's thread alone.
+#pragma once
+#include "cpu/dnnl_plan.h"
+#include "cpu/memory.h"
+
+namespace lenode::cpu {
+
+struct Context {
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream{engine};
+  int threads = 1;
+  Scratch scratch;          // of the oneDNN plan that is running
+  Scratch convert_scratch;  // float32 copies of operands in dtypes that oneDNN lacks on this CPU
+  PlanCache plans;
+};
+
+}  // namespace lenode::cpu
