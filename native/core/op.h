@@ -46,6 +46,13 @@ struct OpInfo {
 
 const OpInfo& op_info(OpId id);
 
+// Whether the op's inputs are broadcast to its first output before it runs: the pointwise ops of several operands,
+// where and copy.
+bool broadcasts(OpId id);
+
+// `view` as if it had the shape of `target`, by NumPy's rules: strides of 0 where it is repeated.
+TensorView broadcast_view(const TensorView& view, const TensorView& target);
+
 // One prepared call. The arrays live until run() returns.
 struct Call {
   OpId op = OpId::count_;

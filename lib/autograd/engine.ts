@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+// The backward walk: from the outputs to the leaves, each node once, when all of its gradients have arrived. No
+// recursion, so that the depth of a network does not meet the depth of the stack.
+import { AutogradError, InternalError, ShapeError } from '../native/errors.js';
+import { Op } from '../native/ops.gen.js';
+import { run } from '../native/run.js';
+import { checkTensor, emptyTensor, fresh, Tensor } from '../tensor/tensor.js';
+import { formatShape, isDense, sameShape, stridesLike } from '../tensor/shape.js';
+import { withoutGrad } from './mode.js';
+import type { Edge, Node } from './op.js';
+
+export interface BackwardOptions {
+  /** Keep what the operations saved, so that backward() can run through them again. Default false. */
+  retainGraph?: boolean;
+}
+
+interface State {
+  readonly node: Node;
+  readonly grads: (Tensor | null)[];
+  /** Edges into the node that the walk has not taken yet. */
+  waiting: number;
+  /** Whether the node leads to something that a gradient is wanted for. */
+  useful: boolean;
+}
+
+/**
+ * Computes the gradients of `output` with respect to every leaf it depends on and adds them to their `grad`.
+ *
+ * @param gradient the gradient of the result with respect to `output`; may be left out for one-element outputs (1)
+ * @throws AutogradError when nothing was recorded, or it was walked before without retainGraph
+ */
+export function backward(output: Tensor, gradient?: Tensor, options: BackwardOptions = {}): void {
+  walk([output], [gradient ?? null], null, options.retainGraph ?? false, 'backward');
+}
+
+/**
+ * The gradients of `outputs` with respect to `inputs`, without touching any `grad`. An input that the outputs do not
+ * depend on gives null if `allowUnused`, else an AutogradError.
+ */
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
+  options: BackwardOptions & { gradOutputs?: readonly (Tensor | null)[]; allowUnused?: boolean } = {},
+): (Tensor | null)[] {
+  const outs = outputs instanceof Tensor ? [outputs] : outputs;
+  const ins = inputs instanceof Tensor ? [inputs] : inputs;
+  for (const t of ins)
+    if (!checkTensor(t, 'grad').requiresGrad)
+      throw new AutogradError('grad: an input does not require gradients');
+  const wanted = new Map<Tensor, Tensor | null>(ins.map((t) => [t, null]));
+  walk(outs, options.gradOutputs ?? outs.map(() => null), wanted, options.retainGraph ?? false, 'grad');
+  return ins.map((t, i) => {
+    const result = wanted.get(t) ?? null;
+    if (!result && !options.allowUnused)
+      throw new AutogradError(`grad: the outputs do not depend on input ${i}; pass allowUnused to get null for it`);
+    return result;
+  });
+}
+
+function walk(
+  outputs: readonly Tensor[],
+  gradients: readonly (Tensor | null)[],
+  wanted: Map<Tensor, Tensor | null> | null,
+  retainGraph: boolean,
+  where: string,
+): void {
+  withoutGrad(() => {
+    const roots = outputs.map((t) => checkTensor(t, where, 'output'));
+    for (const t of roots)
+      if (!t.requiresGrad)
+        throw new AutogradError(
+          `${where}: this tensor was not computed from anything that requires gradients, or under noGrad()`,
+        );
+    const states = collect(roots, wanted);
+    const ready: State[] = [];
+    const arrive = (edge: Edge, g: Tensor) => {
+      const state = edge.node && states.get(edge.node);
+      if (state) state.grads[edge.output] = accumulate(state.grads[edge.output] ?? null, g);
+      else if (edge.leaf) reachLeaf(edge.leaf, g, wanted);
+    };
+    roots.forEach((t, i) => {
+      const g = gradients[i] ? checkRootGradient(t, gradients[i]!, where) : ones(t, where);
+      g.inFlight += gradients[i] ? 2 : 1; // one more for a gradient that the caller owns
+      arrive({ node: t.gradFn as Node | null, output: t.outputIndex, leaf: t.gradFn ? null : t, shape: t.shape, dtype: t.dtype }, g);
+    });
+    for (const state of states.values()) if (state.waiting === 0) ready.push(state);
+
+    while (ready.length > 0) {
+      const state = ready.pop()!;
+      const { node } = state;
+      observe(state, wanted);
+      if (state.useful && state.grads.some((g) => g !== null)) {
+        if (node.released)
+          throw new AutogradError(
+            `${where}: ${node.name} was walked before and its saved values are gone; ` +
+              'pass { retainGraph: true } to the first backward()',
+          );
+        const results = node.apply(state.grads);
+        node.edges.forEach((edge, i) => {
+          const g = results[i];
+          if (!edge || !g) return;
+          checkGradient(node, i, edge, g);
+          g.inFlight++;
+          arrive(edge, g);
+        });
+        if (!retainGraph) node.release();
+      }
+      for (const g of state.grads) if (g) land(g);
+      for (const edge of node.edges) {
+        const next = edge?.node && states.get(edge.node);
+        if (next && --next.waiting === 0) ready.push(next);
+      }
+    }
+  });
+}
+
+// All nodes that the roots depend on, with the number of edges that lead to each.
+function collect(roots: readonly Tensor[], wanted: Map<Tensor, Tensor | null> | null): Map<Node, State> {
+  const states = new Map<Node, State>();
+  const stack: Node[] = [];
+  const discover = (node: Node): State => {
+    let state = states.get(node);
+    if (!state) {
+      state = { node, grads: node.outputs.map(() => null), waiting: 0, useful: wanted === null };
+      states.set(node, state);
+      stack.push(node);
+    }
+    return state;
+  };
+  for (const t of roots) if (t.gradFn) discover(t.gradFn as Node);
+  while (stack.length > 0) {
+    const node = stack.pop()!;
+    for (const edge of node.edges) if (edge?.node) discover(edge.node).waiting++;
+  }
+  if (wanted) markUseful(states, wanted);
+  return states;
+}
+
+// Marks what lies between the roots and the wanted tensors: from these upwards, edge by edge.
+function markUseful(states: Map<Node, State>, wanted: Map<Tensor, Tensor | null>): void {
+  const consumers = new Map<Node, State[]>();
+  const marked: State[] = [];
+  const mark = (state: State) => {
+    if (!state.useful) {
+      state.useful = true;
+      marked.push(state);
+    }
+  };
+  for (const state of states.values())
+    for (const edge of state.node.edges) {
+      if (edge?.node) {
+        const list = consumers.get(edge.node);
+        if (list) list.push(state);
+        else consumers.set(edge.node, [state]);
+      } else if (edge?.leaf && wanted.has(edge.leaf)) {
+        mark(state);
+      }
+    }
+  for (const t of wanted.keys()) {
+    if (!t.gradFn) continue;
+    t.gradFn.observe(t);
+    for (const state of consumers.get(t.gradFn as Node) ?? []) mark(state);
+  }
+  while (marked.length > 0) for (const state of consumers.get(marked.pop()!.node) ?? []) mark(state);
+}
+
+function checkRootGradient(t: Tensor, g: Tensor, where: string): Tensor {
+  checkTensor(g, where, 'gradient');
+  if (!sameShape(t.shape, g.shape) || t.dtype !== g.dtype)
+    throw new ShapeError(
+      `${where}: the gradient must have the output's shape ${formatShape(t.shape)} and dtype ${t.dtype}, ` +
+        `got ${formatShape(g.shape)} ${g.dtype}`,
+    );
+  return g;
+}
+
+function ones(t: Tensor, where: string): Tensor {
+  if (t.numel !== 1)
+    throw new AutogradError(
+      `${where}: a gradient can be left out for outputs of one element only, this one has shape ${formatShape(t.shape)}`,
+    );
+  const g = emptyTensor(t.shape, t.dtype, t.device);
+  run(Op.fill, [], [g], [1]);
+  return g as Tensor;
+}
+
+function checkGradient(node: Node, input: number, edge: Edge, g: Tensor): void {
+  if (!sameShape(edge.shape, g.shape) || edge.dtype !== g.dtype)
+    throw new InternalError(
+      `${node.name}: its gradient for input ${input} has shape ${formatShape(g.shape)} and dtype ${g.dtype}, ` +
+        `expected ${formatShape(edge.shape)} and ${edge.dtype}`,
+    );
+}
+
+// ---- gradients in flight -------------------------------------------------------------------------------------
+// Most gradients live only between two nodes. `inFlight` counts the places that hold one; when the last lets go, its
+// memory is freed at once instead of at the next collection. Whoever shows a gradient to the user adds one for good.
+
+function land(g: Tensor): void {
+  if (--g.inFlight === 0) g.dispose();
+}
+
+function accumulate(a: Tensor | null, b: Tensor): Tensor {
+  if (!a) return b;
+  const sum = fresh(a.shape, a.dtype, a.device, stridesLike(a.shape, a.strides));
+  run(Op.add, [a, b], [sum], [0]);
+  sum.inFlight = 1;
+  land(a);
+  land(b);
+  return sum as Tensor;
+}
+
+function reachLeaf(leaf: Tensor, g: Tensor, wanted: Map<Tensor, Tensor | null> | null): void {
+  if (wanted) {
+    if (wanted.has(leaf)) wanted.set(leaf, settle(leaf, wanted.get(leaf) ?? null, applyHooks(leaf, g)));
+    else land(g);
+    return;
+  }
+  leaf.grad = settle(leaf, leaf.grad, applyHooks(leaf, g));
+}
+
+// A gradient for the user to keep: added to what is there, in the leaf's own layout, and shared with nobody.
+function settle(leaf: Tensor, before: Tensor | null, g: Tensor): Tensor {
+  const strides = isDense(leaf.shape, leaf.strides) ? leaf.strides : stridesLike(leaf.shape, g.strides);
+  if (before) {
+    const sum = fresh(leaf.shape, leaf.dtype, leaf.device, strides);
+    run(Op.add, [before, g], [sum], [0]);
+    land(g);
+    return sum as Tensor;
+  }
+  const owned = g.inFlight === 1 && !g.isView && strides.every((s, i) => s === g.strides[i] || leaf.shape[i] === 1);
+  if (owned) return g;
+  const copy = fresh(leaf.shape, leaf.dtype, leaf.device, strides);
+  run(Op.copy, [g], [copy], []);
+  land(g);
+  return copy as Tensor;
+}
+
+function applyHooks(t: Tensor, g: Tensor): Tensor {
+  if (!t.hooks) return g;
+  for (const hook of t.hooks) {
+    g.inFlight++; // the hook may keep it
+    const replaced = hook(g);
+    if (!replaced) continue;
+    if (!sameShape(replaced.shape, g.shape) || replaced.dtype !== g.dtype)
+      throw new AutogradError(`hook: must return a gradient of shape ${formatShape(g.shape)} and dtype ${g.dtype}`);
+    replaced.inFlight += 2;
+    g = replaced;
+  }
+  return g;
+}
+
+// Hooks, retained gradients and wanted gradients of a node's outputs, now that they are complete.
+function observe(state: State, wanted: Map<Tensor, Tensor | null> | null): void {
+  const { node, grads } = state;
+  for (let i = 0; i < grads.length; i++) {
+    const t = node.observed[i];
+    let g = grads[i];
+    if (!t || !g) continue;
+    g = grads[i] = applyHooks(t, g);
+    if (wanted?.has(t) || t.keepsGrad) {
+      g.inFlight++;
+      if (wanted?.has(t)) wanted.set(t, g);
+      if (t.keepsGrad && !wanted) t.grad = g;
+    }
+  }
+}

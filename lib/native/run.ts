@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+// The typed call into native code, and the collection of native memory that JavaScript has forgotten.
+import { runInNewContext } from 'node:vm';
+import { setFlagsFromString } from 'node:v8';
+import { native, type HandleOwner } from './binding.js';
+import { DeviceError, DisposedError, fromNative, InternalError, nativeError, OutOfMemoryError } from './errors.js';
+import { opNames, type OpId, type Signatures } from './ops.gen.js';
+
+/** Handle of a tensor that run() will give memory to. */
+export const FRESH = -2;
+/** Handle of a tensor whose memory was given back. */
+export const DISPOSED = -1;
+
+/** What native calls need to know of a tensor. */
+export interface NativeTensor extends HandleOwner {
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  readonly dtypeCode: number;
+  readonly deviceId: number;
+}
+
+// Layout of the scratch array, read by native/addon/tensors.cc:
+//   op, device, inputs, outputs, attributes; input handles; per output a handle, or FRESH with dtype, rank, dims,
+//   strides; attributes. An absent operand is -1.
+const SCRATCH_LENGTH = 1 << 16;
+const ABSENT = -1;
+const SWEEP_WANTED = 1;
+const STREAM_FAILED = 2;
+
+let scratch: Float64Array | undefined;
+
+function attached(): Float64Array {
+  const array = new Float64Array(SCRATCH_LENGTH);
+  native().attach(array);
+  return (scratch = array);
+}
+
+function writeShape(s: Float64Array, at: number, t: NativeTensor): number {
+  const { shape, strides } = t;
+  const rank = shape.length;
+  s[at++] = t.dtypeCode;
+  s[at++] = rank;
+  for (let i = 0; i < rank; i++) s[at++] = shape[i]!;
+  for (let i = 0; i < rank; i++) s[at++] = strides[i]!;
+  return at;
+}
+
+/**
+ * Enqueues one operation. Outputs with a FRESH handle get memory; the others are updated in place.
+ * Shapes and dtypes must have been checked: this is where they are trusted.
+ *
+ * @throws DisposedError when an operand was disposed; OutOfMemoryError; the error of an earlier operation of this
+ * device that has failed since.
+ */
+export function run<K extends OpId>(
+  op: K,
+  inputs: Signatures<NativeTensor>[K]['inputs'],
+  outputs: Signatures<NativeTensor>[K]['outputs'],
+  attrs: Signatures<NativeTensor>[K]['attrs'],
+): void {
+  const ins = inputs as readonly (NativeTensor | null)[];
+  const outs = outputs as readonly (NativeTensor | null)[];
+  const s = scratch ?? attached();
+  let device = -1;
+  let at = 5;
+  for (let i = 0; i < ins.length; i++) {
+    const t = ins[i];
+    if (t) {
+      if (t.handle < 0) throw notAlive(op, t);
+      if (device !== t.deviceId) device = sameDevice(op, device, t);
+      s[at++] = t.handle;
+    } else {
+      s[at++] = ABSENT;
+    }
+  }
+  let fresh0: NativeTensor | undefined;
+  let fresh: NativeTensor[] | undefined;
+  for (let i = 0; i < outs.length; i++) {
+    const t = outs[i];
+    if (!t) {
+      s[at++] = ABSENT;
+      continue;
+    }
+    if (device !== t.deviceId) device = sameDevice(op, device, t);
+    if (t.handle === FRESH) {
+      s[at++] = FRESH;
+      at = writeShape(s, at, t);
+      if (!fresh0) fresh0 = t;
+      else (fresh ??= [fresh0]).push(t);
+    } else {
+      if (t.handle < 0) throw notAlive(op, t);
+      s[at++] = t.handle;
+    }
+  }
+  for (let i = 0; i < attrs.length; i++) s[at++] = attrs[i]!;
+  s[0] = op;
+  s[1] = device;
+  s[2] = ins.length;
+  s[3] = outs.length;
+  s[4] = attrs.length;
+
+  let status: number;
+  try {
+    status = fresh ? native().run(...fresh) : fresh0 ? native().run(fresh0) : native().run();
+  } catch (error) {
+    const objects = fresh ?? (fresh0 ? [fresh0] : []);
+    status = afterFailure(error, opNames[op]!, device, () => native().run(...objects));
+  }
+  if (fresh) for (let i = 0; i < fresh.length; i++) fresh[i]!.handle = s[i + 1]!;
+  else if (fresh0) fresh0.handle = s[1]!;
+  if (status !== 0) attend(status, device);
+}
+
+/** The sequence number of the last run() call, by which asynchronous errors name their origin. */
+export function lastSequence(): number {
+  return scratch![0]!;
+}
+
+function sameDevice(op: OpId, device: number, t: NativeTensor): number {
+  if (device === -1) return t.deviceId;
+  throw new DeviceError(
+    `${opNames[op]}: all tensors must be on one device, but found ${deviceName(device)} and ${deviceName(t.deviceId)}`,
+  );
+}
+
+function deviceName(id: number): string {
+  return id === 0 ? 'cpu' : `cuda:${id - 1}`;
+}
+
+function notAlive(op: OpId, t: NativeTensor): Error {
+  if (t.handle === FRESH) return new InternalError(`${opNames[op]}: an operand has no memory`);
+  return new DisposedError(`${opNames[op]}: a tensor of shape [${t.shape.join(', ')}] was used after dispose()`);
+}
+
+/** Gives `object` a handle on part of the memory of `base`: `offset` elements on, with the object's own shape. */
+export function view(base: NativeTensor, object: NativeTensor, offset: number): void {
+  if (base.handle < 0)
+    throw new DisposedError(`view: a tensor of shape [${base.shape.join(', ')}] was used after dispose()`);
+  const s = scratch ?? attached();
+  s[0] = base.handle;
+  s[1] = offset;
+  writeShape(s, 2, object);
+  try {
+    object.handle = native().view(object);
+  } catch (error) {
+    throw fromNative(error, 'view');
+  }
+}
+
+/** Gives `object` memory with undefined contents. */
+export function allocate(object: NativeTensor): void {
+  const attempt = () => {
+    writeShape(scratch ?? attached(), 0, object);
+    return native().allocate(object, object.deviceId);
+  };
+  try {
+    object.handle = attempt();
+  } catch (error) {
+    object.handle = afterFailure(error, 'allocate', object.deviceId, attempt);
+  }
+}
+
+export function release(object: HandleOwner): void {
+  if (object.handle >= 0) native().release(object.handle);
+  object.handle = DISPOSED;
+}
+
+// ---- memory --------------------------------------------------------------------------------------------------
+
+type Collect = (options: { type: 'minor' | 'major'; execution: 'sync' }) => void;
+let collect: Collect | undefined;
+
+function collector(): Collect {
+  if (!collect) {
+    // V8 hands out its collector only in a context made while this flag is set.
+    setFlagsFromString('--expose-gc');
+    collect = runInNewContext('gc') as Collect;
+    setFlagsFromString('--no-expose-gc');
+  }
+  return collect;
+}
+
+// Minor collections do not reach tensors whose JavaScript objects have grown old; when the live bytes pass this,
+// a major one does (up to 100 ms with a large JavaScript heap, so not often).
+const FIRST_MAJOR_BYTES = 2 ** 30;
+let majorBytes = FIRST_MAJOR_BYTES;
+
+/** Frees the native memory of tensors that are no longer reachable; returns the bytes still in use. */
+export function sweep(full: boolean): number {
+  collector()({ type: full ? 'major' : 'minor', execution: 'sync' });
+  return native().sweep(full ? 1 : 0);
+}
+
+function attend(status: number, device: number): void {
+  if (status & SWEEP_WANTED) {
+    let live = sweep(false);
+    if (live > majorBytes) {
+      live = sweep(true);
+      majorBytes = Math.max(FIRST_MAJOR_BYTES, 2 * live);
+    }
+  }
+  if (status & STREAM_FAILED) throwStreamError(device);
+}
+
+function afterFailure<R>(error: unknown, name: string, device: number, retry: () => R): R {
+  let failure = fromNative(error, name);
+  if (failure instanceof OutOfMemoryError) {
+    // The scratch array still holds the call: it was refused before anything was written back.
+    sweep(true);
+    try {
+      return retry();
+    } catch (again) {
+      failure = fromNative(again, name);
+      if (failure instanceof OutOfMemoryError)
+        throw new OutOfMemoryError(`${failure.message}\n${holders(device)}`);
+    }
+  }
+  throw failure;
+}
+
+function holders(device: number): string {
+  const stats = native().memoryStats(device);
+  const rows = native()
+    .largest(device, 8)
+    .map((t) => `  ${formatBytes(t.bytes).padStart(10)}  ${t.dtype} [${t.shape.join(', ')}]`);
+  return (
+    `${deviceName(device)} holds ${formatBytes(stats.allocatedBytes)} in ${stats.tensors} tensors` +
+    (rows.length ? `; the largest:\n${rows.join('\n')}` : '')
+  );
+}
+
+/** Bytes for people: `1.50 GiB`. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let i = 0;
+  while (bytes >= 1024 && i < units.length - 1) {
+    bytes /= 1024;
+    i++;
+  }
+  return `${i === 0 ? bytes : bytes.toFixed(2)} ${units[i]}`;
+}
+
+// ---- errors found while the queue ran ------------------------------------------------------------------------
+
+// Ops that check values (labels, indices) leave the place they were called from here, so that an error found
+// later can point at it.
+const origins = new Map<number, Error>();
+const MAX_ORIGINS = 4096; // more than a stream's queue holds
+
+/** Remembers the caller of the run() call just made, in case its values turn out to be invalid. */
+export function rememberOrigin(): void {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 16;
+  origins.set(lastSequence(), new Error());
+  Error.stackTraceLimit = limit;
+  if (origins.size > MAX_ORIGINS) origins.delete(origins.keys().next().value!);
+}
+
+/** Throws what the device's queue has found wrong, if anything, as if it came from the line that caused it. */
+export function throwStreamError(device: number): void {
+  const failure = native().takeError(device);
+  if (!failure) return;
+  const origin = origins.get(failure.sequence);
+  const error = nativeError(failure.code, failure.message);
+  if (origin?.stack) error.adoptStack(origin.stack);
+  throw error;
+}

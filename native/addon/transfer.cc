@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Values into and out of device memory.
+#include <cstring>
+
+#include "addon/environment.h"
+
+namespace lenode::addon {
+namespace {
+
+size_t bytes_of(const TensorView& view) { return static_cast<size_t>(view.numel()) * item_size(view.dtype); }
+
+TensorEntry& contiguous_entry(Environment& environment, int32_t handle, size_t bytes) {
+  TensorEntry& entry = environment.table.get(handle);
+  if (!entry.view.contiguous()) fail(ErrorCode::internal, "values are copied from and to contiguous tensors only");
+  if (bytes_of(entry.view) != bytes) fail(ErrorCode::invalid, "the typed array's size differs from the tensor's");
+  return entry;
+}
+
+// upload(handle, typedArray): the array may be changed as soon as this returns.
+napi_value upload(napi_env env, napi_callback_info info) {
+  Arguments<2> arguments(env, info);
+  Environment& environment = Environment::of(env);
+  void* data = nullptr;
+  size_t bytes = 0;
+  arguments.typed_array(1, &data, &bytes);
+  TensorEntry& entry = contiguous_entry(environment, arguments.int32(0), bytes);
+  if (bytes == 0) return nullptr;
+  std::unique_ptr<uint8_t[]> copy(new uint8_t[bytes]);
+  std::memcpy(copy.get(), data, bytes);
+  environment.device(entry.device_id).stream.upload(entry.view.data, std::move(copy), bytes);
+  return nullptr;
+}
+
+// download(handle, typedArray): a promise, fulfilled when the values are in the array.
+napi_value download(napi_env env, napi_callback_info info) {
+  Arguments<2> arguments(env, info);
+  Environment& environment = Environment::of(env);
+  void* data = nullptr;
+  size_t bytes = 0;
+  arguments.typed_array(1, &data, &bytes);
+  TensorEntry& entry = contiguous_entry(environment, arguments.int32(0), bytes);
+  Stream& stream = environment.device(entry.device_id).stream;
+  return environment.completions->promise(env, arguments.values[1], [&](std::function<void()> done) {
+    stream.download(data, entry.view.data, bytes, std::move(done));
+  });
+}
+
+// downloadSync(handle, typedArray): blocks.
+napi_value download_sync(napi_env env, napi_callback_info info) {
+  Arguments<2> arguments(env, info);
+  Environment& environment = Environment::of(env);
+  void* data = nullptr;
+  size_t bytes = 0;
+  arguments.typed_array(1, &data, &bytes);
+  TensorEntry& entry = contiguous_entry(environment, arguments.int32(0), bytes);
+  Stream& stream = environment.device(entry.device_id).stream;
+  stream.download(data, entry.view.data, bytes, nullptr);
+  stream.wait();
+  return nullptr;
+}
+
+// fence(device): a promise, fulfilled when everything enqueued so far has finished.
+napi_value fence(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments(env, info);
+  Environment& environment = Environment::of(env);
+  Stream& stream = environment.device(arguments.int32(0)).stream;
+  return environment.completions->promise(env, nullptr,
+                                          [&](std::function<void()> done) { stream.fence(std::move(done)); });
+}
+
+// wait(device): blocks until everything enqueued so far has finished.
+napi_value wait(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments(env, info);
+  Environment::of(env).device(arguments.int32(0)).stream.wait();
+  return nullptr;
+}
+
+// takeError(device): {code, message, sequence} of the first failure since the last call, or undefined.
+napi_value take_error(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments(env, info);
+  Stream& stream = Environment::of(env).device(arguments.int32(0)).stream;
+  if (!stream.failed()) return nullptr;
+  const AsyncError error = stream.take_error();
+  napi_value result;
+  napi_create_object(env, &result);
+  set_property(env, result, "code", static_cast<double>(error.code));
+  set_property(env, result, "message", error.message.c_str());
+  set_property(env, result, "sequence", static_cast<double>(error.sequence));
+  return result;
+}
+
+}  // namespace
+
+void export_transfer(napi_env env, napi_value exports) {
+  export_function(env, exports, "upload", guarded<upload>);
+  export_function(env, exports, "download", guarded<download>);
+  export_function(env, exports, "downloadSync", guarded<download_sync>);
+  export_function(env, exports, "fence", guarded<fence>);
+  export_function(env, exports, "wait", guarded<wait>);
+  export_function(env, exports, "takeError", guarded<take_error>);
+}
+
+}  // namespace lenode::addon

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/tensor_table.h"
+
+#include "core/error.h"
+
+namespace lenode {
+namespace {
+
+// Elements from the first to the last that a view touches; 0 for an empty one.
+int64_t extent(const TensorView& view) {
+  int64_t last = 0;
+  for (int i = 0; i < view.rank; ++i) {
+    if (view.dims[i] == 0) return 0;
+    last += (view.dims[i] - 1) * view.strides[i];
+  }
+  return last + 1;
+}
+
+}  // namespace
+
+int32_t TensorTable::create(Device& device, int32_t device_id, const TensorView& shape) {
+  const size_t bytes = static_cast<size_t>(extent(shape)) * item_size(shape.dtype);
+  size_t capacity = 0;
+  void* data = device.allocator.allocate(bytes, &capacity);
+  device.bytes_since_sweep += capacity;
+  TensorView view = shape;
+  view.data = data;
+  return insert(new Storage{data, capacity, &device, 0}, device_id, view);
+}
+
+int32_t TensorTable::alias(int32_t base, int64_t offset, const TensorView& shape) {
+  TensorEntry& entry = get(base);
+  TensorView view = shape;
+  const size_t item = item_size(view.dtype);
+  auto* start = static_cast<uint8_t*>(entry.view.data) + offset * static_cast<int64_t>(item_size(entry.view.dtype));
+  const auto* first = static_cast<uint8_t*>(entry.storage->data);
+  const int64_t end = (start - first) + extent(view) * static_cast<int64_t>(item);
+  if (start < first || end > static_cast<int64_t>(entry.storage->capacity))
+    fail(ErrorCode::invalid, "view: the shape reaches outside the tensor's memory");
+  view.data = start;
+  return insert(entry.storage, entry.device_id, view);
+}
+
+int32_t TensorTable::insert(Storage* storage, int32_t device_id, const TensorView& view) {
+  int32_t index;
+  if (!free_.empty()) {
+    index = free_.back();
+    free_.pop_back();
+  } else {
+    index = static_cast<int32_t>(entries_.size());
+    if (index >= (1 << kIndexBits)) {
+      if (storage->references == 0) {
+        storage->device->allocator.release(storage->data, storage->capacity);
+        delete storage;
+      }
+      fail(ErrorCode::out_of_memory, "more than " + std::to_string(1 << kIndexBits) + " tensors are alive");
+    }
+    entries_.emplace_back();
+  }
+  TensorEntry& entry = entries_[index];
+  entry.view = view;
+  entry.storage = storage;
+  entry.device_id = device_id;
+  entry.weak = nullptr;
+  ++storage->references;
+  ++live_;
+  return index | static_cast<int32_t>(entry.generation << kIndexBits);
+}
+
+TensorEntry* TensorTable::find(int32_t handle) {
+  if (handle < 0) return nullptr;
+  const uint32_t index = static_cast<uint32_t>(handle) & ((1u << kIndexBits) - 1);
+  const uint32_t generation = static_cast<uint32_t>(handle) >> kIndexBits;
+  if (index >= entries_.size()) return nullptr;
+  TensorEntry& entry = entries_[index];
+  return entry.storage && entry.generation == generation ? &entry : nullptr;
+}
+
+TensorEntry& TensorTable::get(int32_t handle) {
+  TensorEntry* entry = find(handle);
+  if (!entry) fail(ErrorCode::disposed, "a tensor was used after it was disposed");
+  return *entry;
+}
+
+void TensorTable::release(int32_t handle) {
+  TensorEntry* entry = find(handle);
+  if (!entry) return;
+  Storage* storage = entry->storage;
+  entry->storage = nullptr;
+  entry->weak = nullptr;
+  entry->generation = (entry->generation + 1) & ((1u << kGenerationBits) - 1);
+  free_.push_back(static_cast<int32_t>(entry - entries_.data()));
+  --live_;
+  if (--storage->references == 0) {
+    storage->device->allocator.release(storage->data, storage->capacity);
+    delete storage;
+  }
+}
+
+}  // namespace lenode

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every tensor of one JavaScript environment: an int32 handle names a view of a reference-counted storage.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/allocator.h"
+#include "core/stream.h"
+#include "core/tensor_view.h"
+
+namespace lenode {
+
+struct Device {
+  Device(const BackendApi* backend, int32_t index)
+      : api(backend), stream(backend, index), allocator(backend, stream.context(), [this] { stream.wait(); }) {}
+  ~Device() { stream.stop(); }
+
+  const BackendApi* api;
+  Stream stream;
+  Allocator allocator;
+  uint64_t bytes_since_sweep = 0;
+};
+
+struct Storage {
+  void* data;
+  size_t capacity;
+  Device* device;
+  int32_t references;
+};
+
+// Where in the sweep's lists a handle stands; see addon/memory.cc.
+struct TensorEntry {
+  TensorView view;
+  Storage* storage = nullptr;  // null: a free slot
+  void* weak = nullptr;        // napi_ref to the JavaScript tensor
+  int32_t device_id = 0;
+  uint32_t generation = 0;
+};
+
+class TensorTable {
+ public:
+  // Fresh memory for a dense or padded shape; throws Error(out_of_memory).
+  int32_t create(Device& device, int32_t device_id, const TensorView& shape);
+  // Another shape over the same storage, `offset` elements from the start of the view `base`.
+  int32_t alias(int32_t base, int64_t offset, const TensorView& shape);
+  TensorEntry& get(int32_t handle);  // throws Error(disposed)
+  TensorEntry* find(int32_t handle); // nullptr when the handle is no longer alive
+  void release(int32_t handle);
+  size_t live() const { return live_; }
+
+  template <class Visit>
+  void for_each(Visit visit) {
+    for (auto& entry : entries_)
+      if (entry.storage) visit(entry);
+  }
+
+ private:
+  static constexpr int32_t kIndexBits = 20;
+  static constexpr int32_t kGenerationBits = 11;
+
+  int32_t insert(Storage* storage, int32_t device_id, const TensorView& view);
+
+  std::vector<TensorEntry> entries_;
+  std::vector<int32_t> free_;
+  size_t live_ = 0;
+};
+
+}  // namespace lenode
