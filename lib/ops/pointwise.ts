@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+// Elementwise operations. Binary ones broadcast their operands as NumPy does and promote dtypes as PyTorch does.
+import { defineOp, type Context } from '../autograd/op.js';
+import { ArgumentError } from '../native/errors.js';
+import { Op } from '../native/ops.gen.js';
+import { run } from '../native/run.js';
+import { broadcastShapes } from '../tensor/shape.js';
+import { checkTensor, fresh, Tensor } from '../tensor/tensor.js';
+import { binaryKernel, expandView, sumTo, ternaryKernel, unaryKernel, type BinaryId, type UnaryId } from './kernels.js';
+import { floating, promote, resultDType, type Operand } from './promote.js';
+
+// ---- unary -----------------------------------------------------------------------------------------------------
+
+interface UnarySpec {
+  /** Integers are computed in float32, as their results are rarely integers. */
+  float?: boolean;
+  /** Which tensor the gradient needs. */
+  save?: 'input' | 'output';
+  /** The gradient; absent: zero nearly everywhere. */
+  gradient?: (g: Tensor, saved: Tensor, attrs: readonly number[]) => Tensor;
+}
+
+function unary<Attrs extends readonly number[] = []>(name: string, op: UnaryId, spec: UnarySpec) {
+  const { float = false, save = 'input', gradient } = spec;
+  const apply = defineOp({
+    name,
+    forward(ctx: Context<readonly number[]>, x: Tensor, attrs: readonly number[]): Tensor {
+      const y = unaryKernel(op, x, attrs);
+      if (gradient) ctx.save(save === 'input' ? x : y);
+      ctx.keep(attrs);
+      return y;
+    },
+    gradients: gradient ? [(g, ctx) => gradient(g, ctx.saved(0), ctx.params)] : [(g) => binaryKernel(Op.mul, g, 0)],
+  });
+  return (x: Tensor, ...attrs: Attrs): Tensor => {
+    checkTensor(x, name);
+    return apply(float ? floating(x) : x, attrs);
+  };
+}
+
+// The gradient as one native operation of (gradient, saved tensor).
+const by =
+  (op: BinaryId) =>
+  (g: Tensor, saved: Tensor, attrs: readonly number[]): Tensor =>
+    binaryKernel(op, g, saved, attrs);
+
+export const neg = unary('neg', Op.neg, { gradient: (g) => unaryKernel(Op.neg, g) });
+export const abs = unary('abs', Op.abs, { gradient: by(Op.absBackward) });
+export const sign = unary('sign', Op.sign, {});
+export const square = unary('square', Op.square, {
+  gradient: (g, x) => binaryKernel(Op.mul, binaryKernel(Op.mul, g, 2), x),
+});
+export const floor = unary('floor', Op.floor, { float: true });
+export const ceil = unary('ceil', Op.ceil, { float: true });
+/** To the nearest integer, halves to the even one. */
+export const round = unary('round', Op.round, { float: true });
+export const exp = unary('exp', Op.exp, { float: true, save: 'output', gradient: by(Op.mul) });
+export const log = unary('log', Op.log, { float: true, gradient: by(Op.div) });
+export const sqrt = unary('sqrt', Op.sqrt, { float: true, save: 'output', gradient: by(Op.sqrtBackward) });
+export const rsqrt = unary('rsqrt', Op.rsqrt, { float: true, save: 'output', gradient: by(Op.rsqrtBackward) });
+export const reciprocal = unary('reciprocal', Op.reciprocal, {
+  float: true,
+  save: 'output',
+  gradient: by(Op.reciprocalBackward),
+});
+export const sin = unary('sin', Op.sin, {
+  float: true,
+  gradient: (g, x) => binaryKernel(Op.mul, g, unaryKernel(Op.cos, x)),
+});
+export const cos = unary('cos', Op.cos, {
+  float: true,
+  gradient: (g, x) => binaryKernel(Op.mul, g, unaryKernel(Op.neg, unaryKernel(Op.sin, x))),
+});
+export const erf = unary('erf', Op.erf, { float: true, gradient: by(Op.erfBackward) });
+
+export const relu = unary('relu', Op.relu, { save: 'output', gradient: by(Op.reluBackward) });
+export const sigmoid = unary('sigmoid', Op.sigmoid, { float: true, save: 'output', gradient: by(Op.sigmoidBackward) });
+export const tanh = unary('tanh', Op.tanh, { float: true, save: 'output', gradient: by(Op.tanhBackward) });
+/** x * sigmoid(x), also called swish. */
+export const silu = unary('silu', Op.silu, { float: true, gradient: by(Op.siluBackward) });
+
+const leakyReluOp = unary<[slope: number]>('leakyRelu', Op.leakyRelu, { float: true, gradient: by(Op.leakyReluBackward) });
+/** x where positive, else `negativeSlope` (default 0.01) times x. */
+export function leakyRelu(x: Tensor, { negativeSlope = 0.01 }: { negativeSlope?: number } = {}): Tensor {
+  return leakyReluOp(x, negativeSlope);
+}
+
+const geluOp = unary<[tanh: number]>('gelu', Op.gelu, { float: true, gradient: by(Op.geluBackward) });
+/** Gaussian error linear unit (Hendrycks and Gimpel, arXiv:1606.08415), exact or with the tanh approximation. */
+export function gelu(x: Tensor, { approximate = 'none' }: { approximate?: 'none' | 'tanh' } = {}): Tensor {
+  if (approximate !== 'none' && approximate !== 'tanh')
+    throw new ArgumentError(`gelu: approximate must be 'none' or 'tanh', got ${String(approximate)}`);
+  return geluOp(x, approximate === 'tanh' ? 1 : 0);
+}
+
+const eluOp = unary<[alpha: number]>('elu', Op.elu, { float: true, gradient: by(Op.eluBackward) });
+/** x where positive, else alpha (default 1) * (exp(x) - 1). */
+export function elu(x: Tensor, { alpha = 1 }: { alpha?: number } = {}): Tensor {
+  return eluOp(x, alpha);
+}
+
+const softplusOp = unary<[beta: number, threshold: number]>('softplus', Op.softplus, {
+  float: true,
+  gradient: by(Op.softplusBackward),
+});
+/** log(1 + exp(beta x)) / beta, and x itself where beta x exceeds the threshold (default 20). */
+export function softplus(x: Tensor, { beta = 1, threshold = 20 }: { beta?: number; threshold?: number } = {}): Tensor {
+  return softplusOp(x, beta, threshold);
+}
+
+const clampOp = unary<[min: number, max: number]>('clamp', Op.clamp, { gradient: by(Op.clampBackward) });
+/** Limits values to [min, max]; either side may be left open. NaN stays NaN. */
+export function clamp(x: Tensor, min: number | null = null, max: number | null = null): Tensor {
+  if (min === null && max === null) throw new ArgumentError('clamp: min, max or both must be given');
+  return clampOp(x, min ?? -Infinity, max ?? Infinity);
+}
+
+function predicate(name: string, op: UnaryId) {
+  return (x: Tensor): Tensor => unaryKernel(op, checkTensor(x, name), [], 'bool');
+}
+export const logicalNot = predicate('logicalNot', Op.logicalNot);
+export const isnan = predicate('isnan', Op.isnan);
+export const isfinite = predicate('isfinite', Op.isfinite);
+
+// ---- binary ----------------------------------------------------------------------------------------------------
+
+type Side = Tensor | number;
+type BinaryGradient = (g: Tensor, a: Side, b: Side) => Tensor;
+
+interface BinarySpec {
+  float?: boolean;
+  /** Whether the gradients look at the operands' values. */
+  save?: boolean;
+  gradients?: readonly [a: BinaryGradient, b: BinaryGradient];
+}
+
+function binary(name: string, op: BinaryId, { float = false, save = true, gradients }: BinarySpec) {
+  interface Kept {
+    shapes: readonly [readonly number[], readonly number[]];
+    sides: readonly [Side | null, Side | null]; // numbers; null stands for a saved tensor
+  }
+  const side = (ctx: Context<Kept>, i: 0 | 1): Side => {
+    const kept = ctx.params.sides[i];
+    return kept ?? ctx.saved(i === 1 && ctx.params.sides[0] !== null ? 0 : i);
+  };
+  const shapeOf = (x: Side) => (typeof x === 'number' ? [] : x.shape);
+  const gradient = (i: 0 | 1) => (g: Tensor, ctx: Context<Kept>) =>
+    sumTo(save ? gradients![i](g, side(ctx, 0), side(ctx, 1)) : gradients![i](g, 0, 0), ctx.params.shapes[i]);
+  const apply = defineOp({
+    name,
+    forward(ctx: Context<Kept>, a: Side, b: Side): Tensor {
+      if (ctx.recording && gradients) {
+        const tensors = [a, b].filter((x): x is Tensor => x instanceof Tensor);
+        if (save) ctx.save(...tensors);
+        ctx.keep({
+          shapes: [shapeOf(a), shapeOf(b)],
+          sides: [typeof a === 'number' ? a : null, typeof b === 'number' ? b : null],
+        });
+      }
+      return binaryKernel(op, a, b, [], name);
+    },
+    gradients: gradients ? [gradient(0), gradient(1)] : [null, null],
+  });
+  return (a: Operand, b: Operand): Tensor => {
+    const [x, y] = promote(a, b, name, float);
+    return apply(x, y);
+  };
+}
+
+const mulBy = (g: Tensor, x: Side) => binaryKernel(Op.mul, g, x);
+const negate = (g: Tensor) => unaryKernel(Op.neg, g);
+
+export const add = binary('add', Op.add, { save: false, gradients: [(g) => g, (g) => g] });
+export const sub = binary('sub', Op.sub, { save: false, gradients: [(g) => g, negate] });
+export const mul = binary('mul', Op.mul, { gradients: [(g, _, b) => mulBy(g, b), (g, a) => mulBy(g, a)] });
+/** True division: integers give float32. */
+export const div = binary('div', Op.div, {
+  float: true,
+  gradients: [
+    (g, _, b) => binaryKernel(Op.div, g, b),
+    (g, a, b) => negate(binaryKernel(Op.div, mulBy(g, a), binaryKernel(Op.mul, b, b as Tensor))),
+  ],
+});
+export const pow = binary('pow', Op.pow, {
+  gradients: [
+    (g, a, b) => ternaryKernel(Op.powBackwardBase, g, a, b),
+    (g, a, b) => ternaryKernel(Op.powBackwardExponent, g, a, b),
+  ],
+});
+/** Elementwise maximum; NaN wins. Ties share the gradient. */
+export const maximum = binary('maximum', Op.maximum, {
+  gradients: [
+    (g, a, b) => ternaryKernel(Op.maximumBackward, g, a, b),
+    (g, a, b) => ternaryKernel(Op.maximumBackward, g, b, a),
+  ],
+});
+/** Elementwise minimum; NaN wins. Ties share the gradient. */
+export const minimum = binary('minimum', Op.minimum, {
+  gradients: [
+    (g, a, b) => ternaryKernel(Op.minimumBackward, g, a, b),
+    (g, a, b) => ternaryKernel(Op.minimumBackward, g, b, a),
+  ],
+});
+/** a - floorDivide(a, b) * b: has the sign of the divisor, as in Python. */
+export const remainder = binary('remainder', Op.remainder, {
+  gradients: [(g) => g, (g, a, b) => negate(mulBy(g, binaryKernel(Op.floorDivide, a, b)))],
+});
+export const floorDivide = binary('floorDivide', Op.floorDivide, {});
+
+function comparison(name: string, op: BinaryId) {
+  return (a: Operand, b: Operand): Tensor => {
+    const [x, y] = promote(a, b, name);
+    return binaryKernel(op, x, y, [], name, 'bool');
+  };
+}
+export const eq = comparison('eq', Op.eq);
+export const ne = comparison('ne', Op.ne);
+export const lt = comparison('lt', Op.lt);
+export const le = comparison('le', Op.le);
+export const gt = comparison('gt', Op.gt);
+export const ge = comparison('ge', Op.ge);
+export const logicalAnd = comparison('logicalAnd', Op.logicalAnd);
+export const logicalOr = comparison('logicalOr', Op.logicalOr);
+export const logicalXor = comparison('logicalXor', Op.logicalXor);
+
+// ---- where -----------------------------------------------------------------------------------------------------
+
+interface WhereKept {
+  a: readonly number[];
+  b: readonly number[];
+}
+
+function select(condition: Tensor, a: Side, b: Side, shape: readonly number[], model: Tensor): Tensor {
+  const y = fresh(shape, model.dtype, model.device);
+  const numberOr0 = (x: Side) => (typeof x === 'number' ? x : 0);
+  const tensorOrNull = (x: Side) => (typeof x === 'number' ? null : x);
+  run(Op.where, [condition, tensorOrNull(a), tensorOrNull(b)], [y], [numberOr0(a), numberOr0(b)]);
+  return y;
+}
+
+const whereOp = defineOp({
+  name: 'where',
+  forward(ctx: Context<WhereKept>, condition: Tensor, a: Side, b: Side): Tensor {
+    const shapeOf = (x: Side) => (typeof x === 'number' ? [] : x.shape);
+    const shape = broadcastShapes(condition.shape, broadcastShapes(shapeOf(a), shapeOf(b), 'where'), 'where');
+    ctx.save(condition);
+    ctx.keep({ a: shapeOf(a), b: shapeOf(b) });
+    return select(condition, a, b, shape, (a instanceof Tensor ? a : b) as Tensor);
+  },
+  gradients: [
+    null,
+    (g, ctx) => sumTo(select(ctx.saved(0), g, 0, g.shape, g), ctx.params.a),
+    (g, ctx) => sumTo(select(ctx.saved(0), 0, g, g.shape, g), ctx.params.b),
+  ],
+});
+
+/** a where the condition is true, else b; all three broadcast. */
+export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
+  checkTensor(condition, 'where', 'condition');
+  if (condition.dtype !== 'bool')
+    throw new ArgumentError(`where: the condition must be bool, got ${condition.dtype}`);
+  if (!(a instanceof Tensor) && !(b instanceof Tensor)) {
+    const dtype = Number.isInteger(Number(a)) && Number.isInteger(Number(b)) ? 'int64' : 'float32';
+    const model = fresh([], dtype, condition.device);
+    run(Op.fill, [], [model], [Number(a)]);
+    return whereOp(condition, model as Tensor, Number(b));
+  }
+  const [x, y] = promote(a, b, 'where');
+  return whereOp(condition, x, y);
+}
+
+export { expandView, resultDType };

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// PyTorch's type promotion.
+import { ArgumentError } from '../native/errors.js';
+import { dtypeCategory, isFloating, promoteDTypes, type DType } from '../tensor/dtype.js';
+import { Tensor } from '../tensor/tensor.js';
+import { defineOp, type Context } from '../autograd/op.js';
+import { copyKernel } from './kernels.js';
+
+/** What an arithmetic operation takes: a tensor, or a number that adapts to the other operand's dtype. */
+export type Operand = Tensor | number | boolean;
+
+/** x in another dtype; differentiable between floating dtypes. */
+export const cast: (x: Tensor, dtype: DType) => Tensor = defineOp({
+  name: 'to',
+  forward(ctx: Context<DType>, x: Tensor, dtype: DType): Tensor {
+    ctx.keep(x.dtype);
+    return copyKernel(x, dtype);
+  },
+  gradients: [(g, ctx) => copyKernel(g, ctx.params)],
+});
+
+/** The dtype that an operation on these operands computes in. */
+export function resultDType(a: Operand, b: Operand, where: string): DType {
+  if (a instanceof Tensor && b instanceof Tensor) {
+    if (a.dtype === b.dtype) return a.dtype;
+    // A tensor without dimensions gives way to one with dimensions of the same or a higher kind.
+    const ca = dtypeCategory(a.dtype);
+    const cb = dtypeCategory(b.dtype);
+    if (a.ndim > 0 && b.ndim === 0 && ca >= cb) return a.dtype;
+    if (b.ndim > 0 && a.ndim === 0 && cb >= ca) return b.dtype;
+    return promoteDTypes(a.dtype, b.dtype);
+  }
+  const [t, scalar] = a instanceof Tensor ? [a, b] : [b, a];
+  if (!(t instanceof Tensor) || (typeof scalar !== 'number' && typeof scalar !== 'boolean')) {
+    const got = (x: unknown) => (x instanceof Tensor ? 'a Tensor' : x === null ? 'null' : typeof x);
+    throw new ArgumentError(`${where}: expected a tensor and a tensor or number, got ${got(a)} and ${got(b)}`);
+  }
+  if (typeof scalar === 'boolean') return t.dtype;
+  if (Number.isInteger(scalar)) return t.dtype === 'bool' ? 'int64' : t.dtype;
+  return isFloating(t.dtype) ? t.dtype : 'float32';
+}
+
+/** Both operands in the dtype of the result; `float` makes integers float32 first. */
+export function promote(a: Operand, b: Operand, where: string, float = false): [Tensor | number, Tensor | number] {
+  if (a instanceof Tensor && b instanceof Tensor && a.dtype === b.dtype && (!float || isFloating(a.dtype))) return [a, b];
+  let dtype = resultDType(a, b, where);
+  if (float && !isFloating(dtype)) dtype = 'float32';
+  return [convert(a, dtype), convert(b, dtype)];
+}
+
+function convert(x: Operand, dtype: DType): Tensor | number {
+  if (x instanceof Tensor) return x.dtype === dtype ? x : cast(x, dtype);
+  return Number(x);
+}
+
+/** x, or its float32 form if it holds integers. */
+export function floating(x: Tensor): Tensor {
+  return isFloating(x.dtype) ? x : cast(x, 'float32');
+}
