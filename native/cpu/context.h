@@ -6,12 +6,14 @@
 
 namespace lenode::cpu {
 
+constexpr int kStagingSlots = 4;
+
 struct Context {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   int threads = 1;
-  Scratch scratch;          // of the oneDNN plan that is running
-  Scratch convert_scratch;  // float32 copies of operands in dtypes that oneDNN lacks on this CPU
+  Scratch scratch;                 // of the oneDNN plan that is running
+  Scratch staging[kStagingSlots];  // stand-ins for operands, see staging.h
   PlanCache plans;
 };
 

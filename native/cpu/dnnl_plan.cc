@@ -78,13 +78,14 @@ void Plan::reorder(Context& context, Operand& operand) {
            exec_arg(DNNL_ARG_SCRATCHPAD, operand.reorder_scratchpad)});
 }
 
-void Plan::run(Context& context, void* const* data, int count) {
-  LENODE_CHECK(count == static_cast<int>(operands_.size()), "a plan got another number of operands");
+void Plan::run(Context& context, std::initializer_list<const void*> data) {
+  LENODE_CHECK(data.size() >= operands_.size(), "a plan got too few operands");
   if (const size_t bytes = scratchpad_bytes_ + wanted_bytes_) {
     char* scratch = context.scratch.get(bytes);
     if (scratch != placed_at_) place(scratch);
   }
-  for (int i = 0; i < count; ++i) operands_[i].given.set_data_handle(data[i]);
+  const void* const* pointer = data.begin();
+  for (Operand& operand : operands_) operand.given.set_data_handle(const_cast<void*>(*pointer++));
   for (Operand& operand : operands_)
     if (operand.reorder && !operand.is_output) reorder(context, operand);
   execute(primitive_, context.stream, args_);

@@ -5,6 +5,7 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <list>
 #include <string>
 #include <unordered_map>
@@ -68,12 +69,8 @@ class Plan {
   void input(int arg, const dnnl::memory::desc& given, const dnnl::memory::desc& wanted);
   void output(int arg, const dnnl::memory::desc& given, const dnnl::memory::desc& wanted);
 
-  template <class... Pointers>
-  void run(Context& context, Pointers... data) {
-    void* const list[] = {const_cast<void*>(static_cast<const void*>(data))...};
-    run(context, list, static_cast<int>(sizeof...(data)));
-  }
-  void run(Context& context, void* const* data, int count);
+  // Data of operands beyond those of the plan is ignored: absent optional ones come last.
+  void run(Context& context, std::initializer_list<const void*> data);
 
  private:
   struct Operand {
