@@ -34,6 +34,19 @@ LENODE_HD PhiloxBlock philox(uint64_t seed, uint64_t block) {
 // [0, 1) with 24 random bits: exact in float32.
 LENODE_HD float philox_uniform(uint32_t bits) { return static_cast<float>(bits >> 8) * 0x1p-24f; }
 
+// [low, high) with `precision` random bits: as many as the result's dtype holds (at most 24), so that rounding to it
+// does not reach `high`. The fused product rounds alike on every device.
+LENODE_HD float philox_uniform_in(uint32_t bits, float low, float high, int precision) {
+  const float u = static_cast<float>(bits >> (32 - precision)) / static_cast<float>(1u << precision);
+  const float x = ::fmaf(u, high - low, low);
+  return x < high ? x : low;
+}
+LENODE_HD double philox_uniform_in(uint32_t bits, double low, double high, int precision) {
+  const double u = static_cast<double>(bits >> (32 - precision)) / static_cast<double>(1u << precision);
+  const double x = ::fma(u, high - low, low);
+  return x < high ? x : low;
+}
+
 // Element `lane` of the block as a standard normal (Box-Muller on lanes 0,1 and 2,3).
 LENODE_HD float philox_normal(const PhiloxBlock& block, int lane) {
   const int pair = lane & 2;
