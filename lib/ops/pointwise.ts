@@ -6,8 +6,8 @@ import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { broadcastShapes } from '../tensor/shape.js';
 import { checkTensor, fresh, Tensor } from '../tensor/tensor.js';
-import { binaryKernel, expandView, sumTo, ternaryKernel, unaryKernel, type BinaryId, type UnaryId } from './kernels.js';
-import { floating, promote, resultDType, type Operand } from './promote.js';
+import { binaryKernel, sumTo, ternaryKernel, unaryKernel, type BinaryId, type UnaryId } from './kernels.js';
+import { floating, promote, type Operand } from './promote.js';
 
 // ---- unary -----------------------------------------------------------------------------------------------------
 
@@ -269,4 +269,3 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   return whereOp(condition, x, y);
 }
 
-export { expandView, resultDType };

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reductions over any dimensions.
+import { defineOp, type Context } from '../autograd/op.js';
+import { DTypeError, ShapeError } from '../native/errors.js';
+import { Op } from '../native/ops.gen.js';
+import { dtypeCategory, isFloating, type DType } from '../tensor/dtype.js';
+import { formatShape, normalizeDims, numelOf, type Shape } from '../tensor/shape.js';
+import { checkTensor, viewOf, type Tensor } from '../tensor/tensor.js';
+import { binaryKernel, expandView, reduceKernel, type ReduceId } from './kernels.js';
+import { cast } from './promote.js';
+import { sqrt } from './pointwise.js';
+
+/** One dimension, several, or all if left out. */
+export type Dims = number | readonly number[];
+
+export interface ReduceOptions {
+  /** Keep the reduced dimensions with size 1. Default false. */
+  keepdim?: boolean;
+}
+
+interface Kept {
+  shape: Shape;
+  dims: readonly number[];
+}
+
+// A reduced tensor with its dimensions of size 1 back in place.
+function withDims(y: Tensor, { shape, dims }: Kept): Tensor {
+  if (y.ndim === shape.length) return y;
+  const kept: number[] = [];
+  const strides: number[] = [];
+  let next = 0;
+  shape.forEach((size, i) => {
+    const reduced = dims.includes(i);
+    kept.push(reduced ? 1 : size);
+    strides.push(reduced ? 1 : y.strides[next++]!);
+  });
+  return viewOf(y, kept, strides);
+}
+
+const spread = (g: Tensor, kept: Kept): Tensor => expandView(withDims(g, kept), kept.shape);
+const countOf = ({ shape, dims }: Kept): number => numelOf(dims.map((i) => shape[i]!));
+
+// sum and prod of integers are int64.
+const wide = (dtype: DType): DType => (isFloating(dtype) ? dtype : 'int64');
+
+function reduction(
+  name: string,
+  op: ReduceId,
+  resultOf: (dtype: DType) => DType,
+  gradient: ((g: Tensor, kept: Kept, x: () => Tensor, y: () => Tensor) => Tensor) | null,
+  saves: 'nothing' | 'input' | 'both' = 'nothing',
+) {
+  const apply = defineOp({
+    name,
+    forward(ctx: Context<Kept>, x: Tensor, dims: readonly number[], keepdim: boolean): Tensor {
+      const y = reduceKernel(op, x, dims, keepdim, resultOf(x.dtype));
+      if (saves === 'input') ctx.save(x);
+      else if (saves === 'both') ctx.save(x, y);
+      ctx.keep({ shape: x.shape, dims });
+      return y;
+    },
+    gradients: [
+      gradient && ((g: Tensor, ctx: Context<Kept>) => gradient(g, ctx.params, () => ctx.saved(0), () => ctx.saved(1))),
+    ],
+  });
+  return (x: Tensor, dim?: Dims, { keepdim = false }: ReduceOptions = {}): Tensor => {
+    const dims = normalizeDims(dim, checkTensor(x, name).ndim, name);
+    return apply(x, dims, keepdim);
+  };
+}
+
+/** Sum. Integers and bool are summed as int64. */
+export const sum = reduction('sum', Op.sum, wide, spread);
+
+const meanOp = reduction('mean', Op.mean, (d) => d, (g, kept) =>
+  spread(binaryKernel(Op.mul, g, 1 / countOf(kept)), kept),
+);
+/** Arithmetic mean of a floating tensor. Of no elements it is NaN. */
+export function mean(x: Tensor, dim?: Dims, options?: ReduceOptions): Tensor {
+  requireFloat(x, 'mean');
+  return meanOp(x, dim, options);
+}
+
+/** Product. Integers and bool are multiplied as int64. */
+export const prod = reduction(
+  'prod',
+  Op.prod,
+  wide,
+  (g, kept, x) => {
+    // The product of the elements that are not 0. With one 0 in a group only that one has a gradient, with more none.
+    const isZero = asNumbers(binaryKernel(Op.eq, x(), 0, [], '', 'bool'), x().dtype);
+    const zeros = reduceKernel(Op.sum, isZero, kept.dims, true);
+    const filled = binaryKernel(Op.add, x(), isZero);
+    const others = reduceKernel(Op.prod, filled, kept.dims, true);
+    const alone = asNumbers(binaryKernel(Op.eq, zeros, isZero, [], '', 'bool'), x().dtype);
+    return binaryKernel(Op.mul, binaryKernel(Op.mul, binaryKernel(Op.div, others, filled), alone), withDims(g, kept));
+  },
+  'input',
+);
+
+function asNumbers(mask: Tensor, dtype: DType): Tensor {
+  return cast(mask, dtype);
+}
+
+// The gradient goes to all positions that hold the extreme value, in equal parts.
+const toExtremes = (g: Tensor, kept: Kept, x: () => Tensor, y: () => Tensor): Tensor => {
+  const hit = asNumbers(binaryKernel(Op.eq, x(), withDims(y(), kept), [], '', 'bool'), x().dtype);
+  const share = binaryKernel(Op.div, withDims(g, kept), reduceKernel(Op.sum, hit, kept.dims, true));
+  return binaryKernel(Op.mul, hit, share);
+};
+const amaxOp = reduction('amax', Op.amax, (d) => d, toExtremes, 'both');
+const aminOp = reduction('amin', Op.amin, (d) => d, toExtremes, 'both');
+
+/** Largest value; NaN wins. Equal extremes share the gradient. @throws ShapeError for no elements */
+export function amax(x: Tensor, dim?: Dims, options?: ReduceOptions): Tensor {
+  requireElements(x, dim, 'amax');
+  return amaxOp(x, dim, options);
+}
+/** Smallest value; NaN wins. Equal extremes share the gradient. @throws ShapeError for no elements */
+export function amin(x: Tensor, dim?: Dims, options?: ReduceOptions): Tensor {
+  requireElements(x, dim, 'amin');
+  return aminOp(x, dim, options);
+}
+
+const varOp = defineOp({
+  name: 'var',
+  forward(ctx: Context<Kept & { correction: number }>, x: Tensor, dims: readonly number[], keepdim: boolean, correction: number): Tensor {
+    ctx.save(x);
+    ctx.keep({ shape: x.shape, dims, correction });
+    return reduceKernel(Op.var, x, dims, keepdim, x.dtype, correction);
+  },
+  gradients: [
+    (g, ctx) => {
+      const x = ctx.saved(0);
+      const kept = ctx.params;
+      const centred = binaryKernel(Op.sub, x, reduceKernel(Op.mean, x, kept.dims, true));
+      const scale = 2 / Math.max(0, countOf(kept) - kept.correction);
+      return binaryKernel(Op.mul, centred, binaryKernel(Op.mul, withDims(g, kept), scale));
+    },
+  ],
+});
+
+export interface VarOptions extends ReduceOptions {
+  /** Subtracted from the number of elements in the divisor. Default 1 (Bessel's correction). */
+  correction?: number;
+}
+
+/** Variance. */
+export function variance(x: Tensor, dim?: Dims, { keepdim = false, correction = 1 }: VarOptions = {}): Tensor {
+  requireFloat(x, 'var');
+  return varOp(x, normalizeDims(dim, x.ndim, 'var'), keepdim, correction);
+}
+
+/** Standard deviation. */
+export function std(x: Tensor, dim?: Dims, options?: VarOptions): Tensor {
+  requireFloat(x, 'std');
+  return sqrt(variance(x, dim, options));
+}
+
+const toBool = (): DType => 'bool';
+/** Whether any element is not zero. */
+export const any = reduction('any', Op.any, toBool, null);
+/** Whether all elements are not zero. */
+export const all = reduction('all', Op.all, toBool, null);
+
+function requireFloat(x: Tensor, where: string): void {
+  if (dtypeCategory(checkTensor(x, where).dtype) !== 2)
+    throw new DTypeError(`${where}: expected a floating tensor, got ${x.dtype}`);
+}
+
+function requireElements(x: Tensor, dim: Dims | undefined, where: string): void {
+  const dims = normalizeDims(dim, checkTensor(x, where).ndim, where);
+  if (dims.some((i) => x.shape[i] === 0))
+    throw new ShapeError(`${where}: cannot reduce dimensions of size 0, got shape ${formatShape(x.shape)}`);
+}

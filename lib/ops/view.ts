@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: Apache-2.0
+// Other shapes over the same memory, and the copies that those need which no strides can express.
+import { defineOp, type Context } from '../autograd/op.js';
+import { ArgumentError, ShapeError } from '../native/errors.js';
+import { Op } from '../native/ops.gen.js';
+import { run } from '../native/run.js';
+import { device as toDevice, type DeviceLike } from '../tensor/device.js';
+import { checkDType, dtypes, type DType } from '../tensor/dtype.js';
+import {
+  broadcastShapes,
+  channelsLastStrides,
+  contiguousStrides,
+  formatShape,
+  isChannelsLast,
+  isContiguous,
+  normalizeDim,
+  numelOf,
+  sameShape,
+  stridesLike,
+  type Shape,
+} from '../tensor/shape.js';
+import { checkTensor, viewOf, type Tensor } from '../tensor/tensor.js';
+import { copyKernel, expandView, fullKernel, sumTo } from './kernels.js';
+import { cast } from './promote.js';
+import { moveTo } from './transfer.js';
+
+export type MemoryFormat = 'contiguous' | 'channelsLast';
+
+// ---- reshape ---------------------------------------------------------------------------------------------------
+
+// The strides of `shape` over the memory of x, or null if only a copy can have that shape.
+function viewStrides(x: Tensor, shape: Shape): number[] | null {
+  if (isContiguous(x.shape, x.strides)) return contiguousStrides(shape);
+  if (x.numel === 0) return contiguousStrides(shape);
+  // Runs of x's dimensions that lie in memory as one; each must be covered by whole new dimensions.
+  const strides = new Array<number>(shape.length);
+  let next = shape.length - 1;
+  let end = x.ndim;
+  while (end > 0) {
+    let start = end - 1;
+    let size = x.shape[start]!;
+    const base = x.strides[start]!;
+    while (start > 0 && (x.shape[start - 1] === 1 || size === 1 || x.strides[start - 1] === x.strides[start]! * x.shape[start]!)) {
+      if (size === 1 && x.shape[start - 1] !== 1) break;
+      start--;
+      size *= x.shape[start]!;
+    }
+    let covered = 1;
+    while (next >= 0 && (covered < size || shape[next] === 1)) {
+      strides[next] = base * covered;
+      covered *= shape[next]!;
+      next--;
+      if (covered === size && !(next >= 0 && shape[next] === 1)) break;
+    }
+    if (covered !== size) return null;
+    end = start;
+  }
+  return next < 0 ? strides : null;
+}
+
+function resolveShape(x: Tensor, shape: Shape, where: string): Shape {
+  if (!Array.isArray(shape)) throw new ArgumentError(`${where}: expected an array of sizes, got ${String(shape)}`);
+  const unknown = shape.indexOf(-1);
+  const known = shape.reduce((n, size, i) => (i === unknown ? n : n * size), 1);
+  const total = x.numel;
+  if (
+    shape.some((size, i) => i !== unknown && (!Number.isInteger(size) || size < 0)) ||
+    (unknown < 0 ? known !== total : known === 0 ? total !== 0 || true : total % known !== 0)
+  )
+    throw new ShapeError(
+      `${where}: shape ${formatShape(shape)} does not fit a tensor of shape ${formatShape(x.shape)} (${total} elements)`,
+    );
+  return unknown < 0 ? shape : shape.map((size, i) => (i === unknown ? total / known : size));
+}
+
+const reshapeOp = defineOp({
+  name: 'reshape',
+  forward(ctx: Context<Tensor['shape']>, x: Tensor, shape: Shape): Tensor {
+    ctx.keep(x.shape);
+    return reshapeKernel(x, shape);
+  },
+  gradients: [(g, ctx) => reshapeKernel(g, ctx.params)],
+});
+
+function reshapeKernel(x: Tensor, shape: Shape): Tensor {
+  const strides = viewStrides(x, shape);
+  if (strides) return viewOf(x, shape, strides);
+  return viewOf(copyKernel(x, x.dtype, contiguousStrides(x.shape)), shape, contiguousStrides(shape));
+}
+
+/** The same elements in row-major order under another shape; one size may be -1. A view where strides allow it. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  return reshapeOp(checkTensor(x, 'reshape'), resolveShape(x, shape, 'reshape'));
+}
+
+/** As reshape(), but never copies. @throws ShapeError when strides cannot express the shape */
+export function view(x: Tensor, shape: Shape): Tensor {
+  const resolved = resolveShape(checkTensor(x, 'view'), shape, 'view');
+  if (!viewStrides(x, resolved))
+    throw new ShapeError(
+      `view: shape ${formatShape(resolved)} needs a copy of this tensor (shape ${formatShape(x.shape)}, ` +
+        `strides ${formatShape(x.strides)}); use reshape()`,
+    );
+  return reshapeOp(x, resolved);
+}
+
+/** Joins the dimensions from startDim to endDim (both included) into one. */
+export function flatten(x: Tensor, startDim = 0, endDim = -1): Tensor {
+  const start = normalizeDim(startDim, checkTensor(x, 'flatten').ndim, 'flatten');
+  const end = normalizeDim(endDim, x.ndim, 'flatten');
+  if (start > end) throw new ShapeError(`flatten: startDim ${startDim} comes after endDim ${endDim}`);
+  if (x.ndim === 0) return reshapeOp(x, [1]);
+  if (start === end) return x;
+  const joined = numelOf(x.shape.slice(start, end + 1));
+  return reshapeOp(x, [...x.shape.slice(0, start), joined, ...x.shape.slice(end + 1)]);
+}
+
+/** Splits dimension `dim` into `sizes`, of which one may be -1. */
+export function unflatten(x: Tensor, dim: number, sizes: Shape): Tensor {
+  const at = normalizeDim(dim, checkTensor(x, 'unflatten').ndim, 'unflatten');
+  const known = sizes.reduce((n, size) => (size === -1 ? n : n * size), 1);
+  const resolved = sizes.map((size) => (size === -1 ? x.shape[at]! / known : size));
+  if (numelOf(resolved) !== x.shape[at])
+    throw new ShapeError(`unflatten: ${formatShape(sizes)} does not multiply to size ${x.shape[at]} of dim ${dim}`);
+  return reshapeOp(x, [...x.shape.slice(0, at), ...resolved, ...x.shape.slice(at + 1)]);
+}
+
+/** Without dimensions of size 1: all of them, or only `dim`. */
+export function squeeze(x: Tensor, dim?: number | readonly number[]): Tensor {
+  checkTensor(x, 'squeeze');
+  const dims = dim === undefined ? null : (typeof dim === 'number' ? [dim] : dim).map((d) => normalizeDim(d, x.ndim, 'squeeze'));
+  return reshapeOp(x, x.shape.filter((size, i) => size !== 1 || (dims !== null && !dims.includes(i))));
+}
+
+/** With a dimension of size 1 inserted before `dim`. */
+export function unsqueeze(x: Tensor, dim: number): Tensor {
+  const at = normalizeDim(dim, checkTensor(x, 'unsqueeze').ndim + 1, 'unsqueeze');
+  return reshapeOp(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)]);
+}
+
+// ---- order and repetition of dimensions ------------------------------------------------------------------------
+
+function permuteKernel(x: Tensor, order: readonly number[]): Tensor {
+  return viewOf(x, order.map((i) => x.shape[i]!), order.map((i) => x.strides[i]!));
+}
+
+const permuteOp = defineOp({
+  name: 'permute',
+  forward(ctx: Context<readonly number[]>, x: Tensor, order: readonly number[]): Tensor {
+    ctx.keep(order);
+    return permuteKernel(x, order);
+  },
+  gradients: [(g, ctx) => permuteKernel(g, ctx.params.map((_, i) => ctx.params.indexOf(i)))],
+});
+
+/** The dimensions in another order; a view. */
+export function permute(x: Tensor, dims: readonly number[]): Tensor {
+  const order = dims.map((d) => normalizeDim(d, checkTensor(x, 'permute').ndim, 'permute'));
+  if (order.length !== x.ndim || new Set(order).size !== x.ndim)
+    throw new ShapeError(`permute: ${formatShape(dims)} is no order of the ${x.ndim} dimensions of ${formatShape(x.shape)}`);
+  return permuteOp(x, order);
+}
+
+/** Two dimensions swapped; a view. */
+export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
+  const a = normalizeDim(dim0, checkTensor(x, 'transpose').ndim, 'transpose');
+  const b = normalizeDim(dim1, x.ndim, 'transpose');
+  if (x.ndim === 0) return x;
+  const order = x.shape.map((_, i) => (i === a ? b : i === b ? a : i));
+  return permuteOp(x, order);
+}
+
+/** A matrix transposed; vectors and scalars unchanged. */
+export function t(x: Tensor): Tensor {
+  if (checkTensor(x, 't').ndim > 2) throw new ShapeError(`t: expected at most 2 dimensions, got ${formatShape(x.shape)}`);
+  return x.ndim < 2 ? x : permuteOp(x, [1, 0]);
+}
+
+const expandOp = defineOp({
+  name: 'expand',
+  forward(ctx: Context<Shape>, x: Tensor, shape: Shape): Tensor {
+    ctx.keep(x.shape);
+    return expandView(x, shape);
+  },
+  gradients: [(g, ctx) => sumTo(g, ctx.params)],
+});
+
+/** Dimensions of size 1 repeated to the given sizes at no copy; -1 keeps a size. New dimensions come first. */
+export function expand(x: Tensor, shape: Shape): Tensor {
+  checkTensor(x, 'expand');
+  const extra = shape.length - x.ndim;
+  const resolved = shape.map((size, i) => (size === -1 && i >= extra ? x.shape[i - extra]! : size));
+  const fits =
+    extra >= 0 &&
+    resolved.every((size, i) => Number.isInteger(size) && size >= 0 && (i < extra || x.shape[i - extra] === 1 || x.shape[i - extra] === size));
+  if (!fits) throw new ShapeError(`expand: shape ${formatShape(x.shape)} cannot be expanded to ${formatShape(shape)}`);
+  return sameShape(resolved, x.shape) ? x : expandOp(x, resolved);
+}
+
+/** expand() to the shape that the tensors have together. */
+export function broadcastTensors(...tensors: Tensor[]): Tensor[] {
+  const shape = tensors.reduce<Shape>((s, x) => broadcastShapes(s, checkTensor(x, 'broadcastTensors').shape, 'broadcastTensors'), []);
+  return tensors.map((x) => expand(x, shape));
+}
+
+// ---- parts -----------------------------------------------------------------------------------------------------
+
+interface Part {
+  dim: number;
+  start: number;
+  length: number;
+  step: number;
+}
+
+function partOf(x: Tensor, { dim, start, length, step }: Part): Tensor {
+  const shape = x.shape.map((size, i) => (i === dim ? length : size));
+  const strides = x.strides.map((stride, i) => (i === dim ? stride * step : stride));
+  return viewOf(x, shape, strides, length === 0 ? 0 : start * x.strides[dim]!);
+}
+
+const sliceOp = defineOp({
+  name: 'slice',
+  forward(ctx: Context<{ part: Part; shape: Shape }>, x: Tensor, part: Part): Tensor {
+    ctx.keep({ part, shape: x.shape });
+    return partOf(x, part);
+  },
+  gradients: [
+    (g, ctx) => {
+      const result = fullKernel(ctx.params.shape, 0, g.dtype, g.device);
+      run(Op.copy, [g], [partOf(result, ctx.params.part)], []);
+      return result;
+    },
+  ],
+});
+
+/**
+ * Elements start, start + step, ... before end along `dim`; a view. Negative positions count from the end, and
+ * positions beyond the ends are clipped, as in Python.
+ */
+export function slice(x: Tensor, dim: number, start = 0, end?: number, step = 1): Tensor {
+  const at = normalizeDim(dim, checkTensor(x, 'slice').ndim, 'slice');
+  if (x.ndim === 0) throw new ShapeError('slice: a tensor without dimensions cannot be sliced');
+  if (!Number.isInteger(step) || step < 1) throw new ArgumentError(`slice: step must be a positive integer, got ${step}`);
+  const size = x.shape[at]!;
+  const clip = (i: number) => {
+    if (!Number.isInteger(i) && Number.isFinite(i)) throw new ArgumentError(`slice: positions must be integers, got ${i}`);
+    return Math.min(Math.max(i < 0 ? i + size : i, 0), size);
+  };
+  const from = clip(start);
+  const to = Math.max(clip(end ?? size), from);
+  return sliceOp(x, { dim: at, start: from, length: Math.ceil((to - from) / step), step });
+}
+
+/** `length` elements from `start` along `dim`; a view. */
+export function narrow(x: Tensor, dim: number, start: number, length: number): Tensor {
+  const at = normalizeDim(dim, checkTensor(x, 'narrow').ndim, 'narrow');
+  const size = x.shape[at] ?? 0;
+  const from = start < 0 ? start + size : start;
+  if (!Number.isInteger(from) || !Number.isInteger(length) || from < 0 || length < 0 || from + length > size)
+    throw new ShapeError(`narrow: start ${start} and length ${length} reach outside size ${size} of dim ${dim}`);
+  return sliceOp(x, { dim: at, start: from, length, step: 1 });
+}
+
+/** The part at one position of `dim`, without that dimension; a view. */
+export function select(x: Tensor, dim: number, index: number): Tensor {
+  const at = normalizeDim(dim, checkTensor(x, 'select').ndim, 'select');
+  const size = x.shape[at] ?? 0;
+  if (!Number.isInteger(index) || index < -size || index >= size)
+    throw new ShapeError(`select: index ${index} is out of range for size ${size} of dim ${dim}`);
+  const part = sliceOp(x, { dim: at, start: index < 0 ? index + size : index, length: 1, step: 1 });
+  return reshapeOp(part, x.shape.filter((_, i) => i !== at));
+}
+
+/** Views of `size` elements each along `dim` (the last may be smaller), or of the given sizes. */
+export function split(x: Tensor, size: number | readonly number[], dim = 0): Tensor[] {
+  const at = normalizeDim(dim, checkTensor(x, 'split').ndim, 'split');
+  const total = x.shape[at] ?? 0;
+  let sizes: readonly number[];
+  if (typeof size === 'number') {
+    if (!Number.isInteger(size) || size < 1) throw new ArgumentError(`split: size must be a positive integer, got ${size}`);
+    sizes = Array.from({ length: Math.max(1, Math.ceil(total / size)) }, (_, i) => Math.min(size, total - i * size));
+  } else {
+    sizes = size;
+    if (sizes.reduce((a, b) => a + b, 0) !== total)
+      throw new ShapeError(`split: sizes ${formatShape(sizes)} do not add up to size ${total} of dim ${dim}`);
+  }
+  let start = 0;
+  return sizes.map((length) => {
+    const part = narrow(x, at, start, length);
+    start += length;
+    return part;
+  });
+}
+
+/** At most `chunks` views of equal size along `dim` (the last may be smaller). */
+export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
+  if (!Number.isInteger(chunks) || chunks < 1) throw new ArgumentError(`chunk: expected a positive integer, got ${chunks}`);
+  const total = checkTensor(x, 'chunk').shape[normalizeDim(dim, x.ndim, 'chunk')] ?? 0;
+  return split(x, Math.max(1, Math.ceil(total / chunks)), dim);
+}
+
+/** One view per position of `dim`, without that dimension. */
+export function unbind(x: Tensor, dim = 0): Tensor[] {
+  const at = normalizeDim(dim, checkTensor(x, 'unbind').ndim, 'unbind');
+  return Array.from({ length: x.shape[at] ?? 0 }, (_, i) => select(x, at, i));
+}
+
+// ---- copies ----------------------------------------------------------------------------------------------------
+
+const copyOp = defineOp({
+  name: 'clone',
+  forward: (_ctx: Context<undefined>, x: Tensor, strides: readonly number[]): Tensor => copyKernel(x, x.dtype, [...strides]),
+  gradients: [(g) => g],
+});
+
+/** A copy with memory of its own. */
+export function clone(x: Tensor): Tensor {
+  return copyOp(checkTensor(x, 'clone'), stridesLike(x.shape, x.strides));
+}
+
+/** x in the given memory format: x itself if it has it, else a copy. */
+export function contiguous(x: Tensor, memoryFormat: MemoryFormat = 'contiguous'): Tensor {
+  checkTensor(x, 'contiguous');
+  if (memoryFormat === 'contiguous')
+    return isContiguous(x.shape, x.strides) ? x : copyOp(x, contiguousStrides(x.shape));
+  if (x.ndim < 3 || x.ndim > 5)
+    throw new ShapeError(`contiguous: channelsLast is for 3 to 5 dimensions, got ${formatShape(x.shape)}`);
+  return isChannelsLast(x.shape, x.strides) ? x : copyOp(x, channelsLastStrides(x.shape));
+}
+
+export interface ToOptions {
+  dtype?: DType;
+  device?: DeviceLike;
+}
+
+/** x with another dtype, on another device, or both; x itself if nothing changes. */
+export function to(x: Tensor, target: DType | DeviceLike | ToOptions): Tensor {
+  checkTensor(x, 'to');
+  const options: ToOptions =
+    typeof target === 'string'
+      ? dtypes.includes(target as DType)
+        ? { dtype: target as DType }
+        : { device: target as DeviceLike }
+      : 'type' in target
+        ? { device: target }
+        : target;
+  let result = x;
+  if (options.dtype !== undefined && checkDType(options.dtype, 'to') !== x.dtype) result = cast(result, options.dtype);
+  if (options.device !== undefined) {
+    const where = toDevice(options.device);
+    if (where !== x.device) result = moveTo(result, where);
+  }
+  return result;
+}
+
+// ---- padding ---------------------------------------------------------------------------------------------------
+
+interface Padding {
+  before: number[];
+  shape: number[];
+}
+
+function insideOf(outer: Tensor, before: readonly number[], shape: Shape): Tensor {
+  let offset = 0;
+  before.forEach((n, i) => (offset += Math.max(n, 0) * outer.strides[i]!));
+  return viewOf(outer, shape, outer.strides, numelOf(shape) === 0 ? 0 : offset);
+}
+
+// The part of x that padding keeps: negative padding cuts.
+function kept(x: Tensor, { before, shape }: Padding): Tensor {
+  const start = before.map((n) => Math.max(-n, 0));
+  const size = x.shape.map((n, i) => Math.max(Math.min(n, shape[i]! - before[i]!) - start[i]!, 0));
+  return insideOf(x, start, size);
+}
+
+const padOp = defineOp({
+  name: 'pad',
+  forward(ctx: Context<{ padding: Padding; shape: Shape }>, x: Tensor, padding: Padding, value: number): Tensor {
+    ctx.keep({ padding, shape: x.shape });
+    const strides = isChannelsLast(x.shape, x.strides) && x.ndim === 4 ? channelsLastStrides(padding.shape) : undefined;
+    const y = fullKernel(padding.shape, value, x.dtype, x.device, strides);
+    const part = kept(x, padding);
+    run(Op.copy, [part], [insideOf(y, padding.before, part.shape)], []);
+    return y;
+  },
+  gradients: [
+    (g, ctx) => {
+      const { padding, shape } = ctx.params;
+      const d = fullKernel(shape, 0, g.dtype, g.device);
+      const part = kept(d, padding);
+      run(Op.copy, [insideOf(g, padding.before, part.shape)], [part], []);
+      return d;
+    },
+  ],
+});
+
+/**
+ * x with a constant border. `padding` counts [before, after] from the last dimension backwards, as in PyTorch:
+ * [left, right, top, bottom] for images. Negative numbers cut.
+ */
+export function pad(x: Tensor, padding: readonly number[], { value = 0 }: { value?: number } = {}): Tensor {
+  checkTensor(x, 'pad');
+  if (padding.length % 2 || padding.length > 2 * x.ndim || !padding.every(Number.isInteger))
+    throw new ArgumentError(
+      `pad: expected an even number of integers for at most ${x.ndim} dimensions, got ${formatShape(padding)}`,
+    );
+  const before = x.shape.map(() => 0);
+  const shape = [...x.shape];
+  for (let k = 0; k < padding.length / 2; k++) {
+    const i = x.ndim - 1 - k;
+    before[i] = padding[2 * k]!;
+    shape[i]! += padding[2 * k]! + padding[2 * k + 1]!;
+    if (shape[i]! < 0)
+      throw new ShapeError(`pad: ${formatShape(padding)} cuts more from ${formatShape(x.shape)} than there is`);
+  }
+  return padOp(x, { before, shape }, value);
+}
+
