@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all poolings share: the geometry of the windows, and tensors seen as images made of rows of pixels.
+#pragma once
+#include <memory>
+#include <type_traits>
+#include <vector>
+
+#include "core/op.h"
+#include "cpu/parallel.h"
+#include "cpu/strided.h"
+
+namespace lenode::cpu {
+
+// Three spatial dimensions; missing outer ones have size and kernel 1. x is the large side, y the pooled one.
+struct PoolGeometry {
+  int64_t n, c;
+  int64_t in[3], out[3];
+  int64_t kernel[3], stride[3], padding[3], dilation[3];
+
+  // Attributes start with kernel0; has_dilation says whether dilation follows the padding.
+  PoolGeometry(const Call& call, const TensorView& x, const TensorView& y, bool has_dilation);
+
+  int64_t plane() const { return in[0] * in[1] * in[2]; }
+  int64_t window() const { return kernel[0] * kernel[1] * kernel[2]; }
+  bool overlapping() const;  // whether an input may lie in two windows
+  bool covering() const;     // whether every input lies in some window
+};
+
+// Window positions [first, last) of one output coordinate that lie inside the input, which they hit at
+// start + i * dilation.
+struct Span {
+  int64_t start, first, last;
+  Span(const PoolGeometry& g, int dim, int64_t out)
+      : start(out * g.stride[dim] - g.padding[dim]),
+        first(start < 0 ? (-start + g.dilation[dim] - 1) / g.dilation[dim] : 0),
+        last(std::min(g.kernel[dim], start < g.in[dim] ? (g.in[dim] - 1 - start) / g.dilation[dim] + 1 : 0)) {}
+};
+
+// Several tensors share a traversal: with channels innermost in all of them, images are the N samples and a pixel has
+// C lanes; otherwise every plane is an image and a pixel has one lane.
+struct PoolLayout {
+  bool channels;
+  int64_t images, lanes;
+  PoolLayout(const PoolGeometry& g, std::initializer_list<const TensorView*> views);
+};
+
+// A tensor under such a traversal.
+class PoolImages {
+ public:
+  PoolImages(const TensorView& view, const PoolLayout& layout);
+
+  int64_t row_offset(int64_t image, int64_t d, int64_t h) const {
+    const int64_t n = channels_ ? image : image / c_, c = channels_ ? 0 : image % c_;
+    return n * stride_n_ + c * stride_c_ + d * stride_[0] + h * stride_[1];
+  }
+  int64_t row_size() const { return row_size_; }
+  int64_t step() const { return step_; }  // between the elements of a row
+  DType dtype() const { return view_.dtype; }
+  const char* row(int64_t image, int64_t d, int64_t h) const { return at(view_, row_offset(image, d, h)); }
+  char* row_mutable(int64_t image, int64_t d, int64_t h) const { return at_mutable(view_, row_offset(image, d, h)); }
+
+  template <class T>
+  bool direct() const {
+    return is_native(view_.dtype, compute_v<T>) && step_ == 1;
+  }
+  // Whether the rows of an image follow each other without a gap.
+  bool packed() const { return packed_; }
+
+ private:
+  const TensorView& view_;
+  bool channels_, packed_;
+  int64_t c_, stride_n_, stride_c_, stride_[3], row_size_, step_;
+};
+
+// Contiguous rows of T: in place, or converted into `buffer`.
+template <class T>
+class RowReader {
+ public:
+  explicit RowReader(const PoolImages& images)
+      : images_(images), direct_(images.direct<T>()), load_(load_function(images.dtype(), compute_v<T>)) {}
+  bool direct() const { return direct_; }
+  const T* read(int64_t image, int64_t d, int64_t h, T* buffer) const {
+    const char* row = images_.row(image, d, h);
+    if (direct_) return reinterpret_cast<const T*>(row);
+    load_(row, images_.step(), buffer, images_.row_size());
+    return buffer;
+  }
+
+ private:
+  const PoolImages& images_;
+  bool direct_;
+  Load load_;
+};
+
+// ---- vectors over the channels -------------------------------------------------------------------------------------------
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+
+template <class T, int L>
+struct Vector {
+  typedef T type __attribute__((vector_size(sizeof(T) * L)));
+};
+template <class T, int L>
+using VectorOf = typename Vector<T, L>::type;
+
+template <class V, class T>
+inline __attribute__((always_inline)) void load_vector(V& v, const T* from) {
+  __builtin_memcpy(&v, from, sizeof(V));
+}
+template <class V, class T>
+inline __attribute__((always_inline)) void store_vector(T* to, const V& v) {
+  __builtin_memcpy(to, &v, sizeof(V));
+}
+
+template <int N>
+using Constant = std::integral_constant<int, N>;
+
+// f(Constant<L>) with the most lanes that n elements of T fill; n is at least 2.
+template <class T, class F>
+void with_lanes(int64_t n, F&& f) {
+  constexpr int kWidest = kVectorBytes / static_cast<int>(sizeof(T));
+  if constexpr (kWidest >= 16) {
+    if (n >= 16) return f(Constant<16>{});
+  }
+  if constexpr (kWidest >= 8) {
+    if (n >= 8) return f(Constant<8>{});
+  }
+  if constexpr (kWidest >= 4) {
+    if (n >= 4) return f(Constant<4>{});
+  }
+  f(Constant<2>{});
+}
+
+// f(first, done) for vectors that cover [0, n). The last one reaches back so that it is whole: its first `done` lanes
+// have been visited before.
+template <int L, class F>
+inline __attribute__((always_inline)) void for_vectors(int64_t n, F&& f) {
+  int64_t first = 0;
+  for (; first + L <= n; first += L) f(first, 0);
+  if (first < n) f(n - L, static_cast<int>(first - (n - L)));
+}
+
+// Scratch memory of T for each slot of a parallel region, made before it since nothing in it may throw.
+template <class T>
+class SlotBuffers {
+ public:
+  SlotBuffers(int slots, int64_t size) : size_(size), data_(new T[static_cast<size_t>(slots * size)]) {}
+  T* operator[](int slot) const { return data_.get() + slot * size_; }
+
+ private:
+  int64_t size_;
+  std::unique_ptr<T[]> data_;
+};
+
+// PyTorch's divisor of an average: the window clipped to the padded input, or to the input, or a given number.
+struct AverageDivisor {
+  bool count_include_pad;
+  double given;
+
+  // Product over the dimensions of what extent() counts.
+  int64_t extent(const PoolGeometry& g, int dim, int64_t out) const {
+    const int64_t start = out * g.stride[dim] - g.padding[dim];
+    const int64_t padded_end = std::min(start + g.kernel[dim], g.in[dim] + g.padding[dim]);
+    return count_include_pad ? padded_end - start
+                             : std::min(padded_end, g.in[dim]) - std::max<int64_t>(start, 0);
+  }
+  double of(int64_t extent) const { return given != 0 ? given : static_cast<double>(extent); }
+};
+
+}  // namespace lenode::cpu
