@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Changes in place. They are not recorded: a tensor that takes part in gradients can be changed only under noGrad(),
+// as optimizers and initialisation do.
+import { isGradEnabled } from '../autograd/mode.js';
+import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../native/errors.js';
+import { Op } from '../native/ops.gen.js';
+import { run } from '../native/run.js';
+import { dtypeCategory } from '../tensor/dtype.js';
+import { broadcastShapes, formatShape, sameShape } from '../tensor/shape.js';
+import { checkTensor, Tensor } from '../tensor/tensor.js';
+import type { BinaryId } from './kernels.js';
+import { cast, resultDType, type Operand } from './promote.js';
+
+/** Checks that x may be changed in place, and marks it as changed. */
+export function mutate(x: Tensor, where: string): Tensor {
+  checkTensor(x, where);
+  if (x.requiresGrad && isGradEnabled())
+    throw new AutogradError(
+      `${where}: a tensor that requires gradients cannot be changed in place while operations are recorded; ` +
+        'do it inside noGrad()',
+    );
+  if (x.strides.some((stride, i) => stride === 0 && x.shape[i]! > 1))
+    throw new ArgumentError(`${where}: an expanded tensor shares memory between elements and cannot be changed in place`);
+  x.version.count++;
+  return x;
+}
+
+function inPlace(name: string, op: BinaryId) {
+  return (x: Tensor, other: Operand): Tensor => {
+    mutate(x, name);
+    const dtype = resultDType(x, other, name);
+    if (dtypeCategory(dtype) > dtypeCategory(x.dtype))
+      throw new DTypeError(`${name}: a result of dtype ${dtype} cannot be stored in a tensor of dtype ${x.dtype}`);
+    if (!(other instanceof Tensor)) {
+      run(op, [x, null], [x] as never, [Number(other)] as never);
+      return x;
+    }
+    if (!sameShape(broadcastShapes(x.shape, other.shape, name), x.shape))
+      throw new ShapeError(`${name}: shape ${formatShape(other.shape)} cannot be broadcast to ${formatShape(x.shape)}`);
+    run(op, [x, other.dtype === x.dtype ? other : cast(other, x.dtype)], [x] as never, [0] as never);
+    return x;
+  };
+}
+
+export const add_ = inPlace('add_', Op.add);
+export const sub_ = inPlace('sub_', Op.sub);
+export const mul_ = inPlace('mul_', Op.mul);
+export const div_ = inPlace('div_', Op.div);
+
+/** Sets all elements to `value`. */
+export function fill_(x: Tensor, value: number | boolean): Tensor {
+  run(Op.fill, [], [mutate(x, 'fill_')], [Number(value)]);
+  return x;
+}
+
+export function zero_(x: Tensor): Tensor {
+  return fill_(x, 0);
+}
+
+/** Copies the values of `source`, broadcast and converted to x's dtype. */
+export function copy_(x: Tensor, source: Tensor): Tensor {
+  checkTensor(source, 'copy_', 'source');
+  if (!sameShape(broadcastShapes(x.shape, source.shape, 'copy_'), x.shape))
+    throw new ShapeError(`copy_: shape ${formatShape(source.shape)} cannot be broadcast to ${formatShape(x.shape)}`);
+  run(Op.copy, [source], [mutate(x, 'copy_')], []);
+  return x;
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrix products and the fully connected layer.
+import { defineOp, type Context } from '../autograd/op.js';
+import { DTypeError, ShapeError } from '../native/errors.js';
+import { Op } from '../native/ops.gen.js';
+import { run } from '../native/run.js';
+import { broadcastShapes, contiguousStrides, formatShape, isContiguous, numelOf, sameShape, type Shape } from '../tensor/shape.js';
+import { checkTensor, fresh, viewOf, type Tensor } from '../tensor/tensor.js';
+import { checkFloat, checkSameDType, withDim } from './checks.js';
+import { binaryKernel, copyKernel, expandView, reduceKernel, sumTo } from './kernels.js';
+
+// ---- without autograd --------------------------------------------------------------------------------------------
+
+// All but the last dimension as one: a view if x is row-major, else of a copy. A vector is one row.
+function rows(x: Tensor): Tensor {
+  if (x.ndim === 2) return x;
+  if (x.ndim === 1) return withDim(x, 0);
+  const shape = [numelOf(x.shape.slice(0, -1)), x.shape[x.ndim - 1]!];
+  const source = isContiguous(x.shape, x.strides) ? x : copyKernel(x, x.dtype, contiguousStrides(x.shape));
+  return viewOf(source, shape, contiguousStrides(shape));
+}
+
+function swapped(x: Tensor): Tensor {
+  const swap = (list: readonly number[]) => [...list.slice(0, -2), list[list.length - 1]!, list[list.length - 2]!];
+  return viewOf(x, swap(x.shape), swap(x.strides));
+}
+
+function reshaped(x: Tensor, shape: Shape): Tensor {
+  return sameShape(x.shape, shape) ? x : viewOf(x, shape, contiguousStrides(shape)); // x is a fresh result
+}
+
+// a [..., M, K] times b [..., K, N], at least two dimensions each.
+function product(a: Tensor, b: Tensor): Tensor {
+  const [m, k] = a.shape.slice(-2) as [number, number];
+  const n = b.shape[b.ndim - 1]!;
+  if (b.ndim === 2 && a.ndim > 2) return reshaped(product(rows(a), b), [...a.shape.slice(0, -1), n]);
+  const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), 'matmul');
+  const y = fresh([...batch, m, n], a.dtype, a.device);
+  const [left, right] = batch.length ? [expandView(a, [...batch, m, k]), expandView(b, [...batch, k, n])] : [a, b];
+  run(Op.matmul, [left, right], [y], []);
+  return y;
+}
+
+// Vectors as the matrices that they stand for.
+const leftMatrix = (a: Tensor) => (a.ndim === 1 ? withDim(a, 0) : a);
+const rightMatrix = (b: Tensor) => (b.ndim === 1 ? withDim(b, 1) : b);
+
+// ---- matmul --------------------------------------------------------------------------------------------------------
+
+const matmulOp = defineOp({
+  name: 'matmul',
+  forward(ctx: Context, a: Tensor, b: Tensor): Tensor {
+    ctx.save(a, b);
+    const y = product(leftMatrix(a), rightMatrix(b));
+    const shape = y.shape.filter((_, i) => !(a.ndim === 1 && i === y.ndim - 2) && !(b.ndim === 1 && i === y.ndim - 1));
+    return reshaped(y, shape);
+  },
+  gradients: [
+    (g, ctx) => {
+      const [a, b, grad] = operands(g, ctx);
+      return sumTo(sumTo(product(grad, swapped(rightMatrix(b))), leftMatrix(a).shape), a.shape);
+    },
+    (g, ctx) => {
+      const [a, b, grad] = operands(g, ctx);
+      const left = leftMatrix(a);
+      // One product over all rows where b was the same for every matrix of a.
+      const full = b.ndim <= 2 ? product(swapped(rows(left)), rows(grad)) : product(swapped(left), grad);
+      if (b.ndim === 1) return viewOf(full, b.shape, [1]);
+      return sumTo(full, b.shape);
+    },
+  ],
+});
+
+// Both operands and the gradient with the dimensions that vectors lack in the result.
+function operands(g: Tensor, ctx: Context): [a: Tensor, b: Tensor, grad: Tensor] {
+  const [a, b] = [ctx.saved(0), ctx.saved(1)];
+  let grad = g;
+  if (b.ndim === 1) grad = withDim(grad, grad.ndim);
+  if (a.ndim === 1) grad = withDim(grad, grad.ndim - 1);
+  return [a, b, grad];
+}
+
+function checkOperands(a: Tensor, b: Tensor, where: string): void {
+  checkSameDType(a, b, where, 'both operands', 'they');
+  if (a.dtype === 'bool') throw new DTypeError(`${where}: there is no product of bool matrices`);
+}
+
+/**
+ * Matrix product by PyTorch's rules: vectors count as a row on the left and as a column on the right, leading
+ * dimensions are broadcast. Transposed operands cost no copy.
+ *
+ * @param a [K], [M, K] or [..., M, K]
+ * @param b [K], [K, N] or [..., K, N], of the same dtype
+ * @throws ShapeError when the inner sizes differ, the leading dimensions do not broadcast, or an operand is a scalar
+ * @throws DTypeError for different dtypes, and for bool
+ */
+export function matmul(a: Tensor, b: Tensor): Tensor {
+  checkTensor(a, 'matmul', 'the first operand');
+  checkTensor(b, 'matmul', 'the second operand');
+  const inner = b.ndim === 1 ? 0 : b.ndim - 2;
+  if (a.ndim === 0 || b.ndim === 0 || a.shape[a.ndim - 1] !== b.shape[inner])
+    throw new ShapeError(
+      `matmul: expected [..., M, K] and [..., K, N] with one K, got ${formatShape(a.shape)} and ${formatShape(b.shape)}`,
+    );
+  checkOperands(a, b, 'matmul');
+  if (a.ndim > 2 && b.ndim > 2) broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), 'matmul');
+  return matmulOp(a, b);
+}
+
+/**
+ * Matrix product of two matrices, without broadcasting.
+ * @throws ShapeError unless the operands are [M, K] and [K, N]
+ */
+export function mm(a: Tensor, b: Tensor): Tensor {
+  return product2(a, b, 2, 'mm', '[M, K] and [K, N]');
+}
+
+/**
+ * Matrix products of two batches of matrices, without broadcasting.
+ * @throws ShapeError unless the operands are [B, M, K] and [B, K, N]
+ */
+export function bmm(a: Tensor, b: Tensor): Tensor {
+  return product2(a, b, 3, 'bmm', '[B, M, K] and [B, K, N]');
+}
+
+function product2(a: Tensor, b: Tensor, rank: number, where: string, expected: string): Tensor {
+  checkTensor(a, where, 'the first operand');
+  checkTensor(b, where, 'the second operand');
+  if (a.ndim !== rank || b.ndim !== rank || a.shape[rank - 1] !== b.shape[rank - 2] || (rank === 3 && a.shape[0] !== b.shape[0]))
+    throw new ShapeError(`${where}: expected ${expected}, got ${formatShape(a.shape)} and ${formatShape(b.shape)}`);
+  checkOperands(a, b, where);
+  return matmulOp(a, b);
+}
+
+// ---- linear --------------------------------------------------------------------------------------------------------
+
+interface LinearKept {
+  shape: Shape;
+  relu: boolean;
+}
+
+const linearOp = defineOp({
+  name: 'linear',
+  inputs: 3,
+  forward(ctx: Context<LinearKept>, x: Tensor, weight: Tensor, bias: Tensor | null, relu: boolean): Tensor {
+    const flat = rows(x);
+    const y = fresh([flat.shape[0]!, weight.shape[0]!], x.dtype, x.device);
+    run(Op.linear, [flat, weight, bias], [y], [relu ? 1 : 0]);
+    if (ctx.recording) {
+      ctx.keep({ shape: x.shape, relu });
+      const input = ctx.needs[1] ? flat : weight; // the weight in its place where no gradient needs the input
+      if (relu) ctx.save(input, weight, y);
+      else ctx.save(input, weight);
+    }
+    return x.ndim === 2 ? y : viewOf(y, [...x.shape.slice(0, -1), weight.shape[0]!], contiguousStrides([...x.shape.slice(0, -1), weight.shape[0]!]));
+  },
+  backward([g], ctx) {
+    const { shape, relu } = ctx.params;
+    const [needsX, needsWeight, needsBias] = ctx.needs;
+    const weight = ctx.saved(1);
+    const grad = relu ? binaryKernel(Op.reluBackward, rows(g!), ctx.saved(2)) : rows(g!);
+    let dX: Tensor | null = null;
+    let dWeight: Tensor | null = null;
+    let dBias: Tensor | null = null;
+    if (needsX) dX = reshaped(product(grad, weight), shape);
+    if (needsWeight) {
+      dWeight = fresh(weight.shape, weight.dtype, weight.device);
+      if (needsBias) dBias = fresh([weight.shape[0]!], weight.dtype, weight.device);
+      run(Op.linearBackwardWeight, [grad, ctx.saved(0)], [dWeight, dBias], []);
+    } else if (needsBias) {
+      dBias = reduceKernel(Op.sum, grad, [0], false);
+    }
+    return [dX, dWeight, dBias];
+  },
+});
+
+function checkLinear(x: Tensor, weight: Tensor, bias: Tensor | null, where: string): void {
+  checkTensor(x, where);
+  checkTensor(weight, where, 'weight');
+  if (weight.ndim !== 2 || x.ndim === 0 || x.shape[x.ndim - 1] !== weight.shape[1])
+    throw new ShapeError(
+      `${where}: expected input [..., K] and weight [N, K] with one K, got ` +
+        `${formatShape(x.shape)} and ${formatShape(weight.shape)}`,
+    );
+  checkFloat(x, where);
+  checkSameDType(x, weight, where, 'input', 'weight');
+  if (!bias) return;
+  checkTensor(bias, where, 'bias');
+  if (bias.ndim !== 1 || bias.shape[0] !== weight.shape[0])
+    throw new ShapeError(
+      `${where}: bias must be [${weight.shape[0]}] for weight ${formatShape(weight.shape)}, got ${formatShape(bias.shape)}`,
+    );
+  checkSameDType(x, bias, where, 'input', 'bias');
+}
+
+/**
+ * Fully connected layer: x times the weight transposed, plus the bias.
+ *
+ * @param x [..., K], floating
+ * @param weight [N, K], of x's dtype
+ * @param bias [N], of x's dtype, or left out
+ * @returns [..., N]
+ * @throws ShapeError, DTypeError when they do not fit together
+ */
+export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
+  checkLinear(x, weight, bias, 'linear');
+  return linearOp(x, weight, bias, false);
+}
+
+/** @internal relu(linear(...)) in one operation. */
+export function linearRelu(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
+  checkLinear(x, weight, bias, 'linear');
+  return linearOp(x, weight, bias, true);
+}
