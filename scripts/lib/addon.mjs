@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Builds the native addon, and the CUDA library where its toolkit is found, through cmake-js.
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { checkPrerequisites } from './prerequisites.mjs';
+import { SetupError, at, ensureFolder, newest, require, runLogged, say } from './project.mjs';
+
+const sources = ['native', 'cmake', 'CMakeLists.txt', 'scripts/provide-onednn.sh'].map((name) => at(name));
+
+// What else a build depends on.
+const settings = [
+  'LENODE_CUDA', 'LENODE_CUDA_WHEELS', 'LENODE_CUDA_ARCHITECTURES', 'LENODE_MARCH', 'CUDA_HOME', 'CUDA_PATH', 'CUDACXX',
+  'CUDNN_HOME', 'CUDNN_PATH', 'ONEDNN_HOME', 'CXX', 'CXXFLAGS', 'LDFLAGS',
+];
+
+/** Where a build lies. The tree of another -march must be another one. */
+export const releaseFolder = (tree = 'build') => at(tree, 'Release');
+const stampOf = (tree) => at(tree, 'addon.json');
+
+function surroundings() {
+  const environment = Object.fromEntries(settings.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
+  return { environment, cpu: os.cpus()[0]?.model ?? '', folder: at() };
+}
+
+function recorded(tree) {
+  try {
+    return JSON.parse(readFileSync(stampOf(tree), 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+// A variable that is no longer set asks for nothing, so the build that it made stays good.
+function sameSurroundings(before, now) {
+  return (
+    before?.folder === now.folder &&
+    (before.cpu === now.cpu || Boolean(before.environment.LENODE_MARCH)) &&
+    Object.entries(now.environment).every(([name, value]) => before.environment[name] === value)
+  );
+}
+
+export function addonIsCurrent(tree = 'build') {
+  const before = recorded(tree);
+  return (
+    existsSync(path.join(releaseFolder(tree), 'lenode.node')) &&
+    sameSurroundings(before, surroundings()) &&
+    newest(...sources) <= before.began
+  );
+}
+
+/**
+ * Builds what is out of date. `anew` looks for compilers and libraries again; objects that are still good are kept.
+ * The whole output goes to <tree>/install.log.
+ */
+export function buildAddon({ anew = false, tree = 'build', env = {} } = {}) {
+  if (!anew && addonIsCurrent(tree)) return false;
+  checkPrerequisites();
+  ensureFolder(at(tree));
+  const now = surroundings();
+  const cache = at(tree, 'CMakeCache.txt');
+  if (anew || !sameSurroundings(recorded(tree), now)) rmSync(cache, { force: true });
+  const log = at(tree, 'install.log');
+  const began = Date.now();
+  say(`building the native addon (minutes the first time; log: ${path.relative(at(), log)})`);
+  const { status, output } = runLogged(process.execPath, [cmakeJs(), 'build', '-d', at(), '--out', at(tree)], log, {
+    env: { CMAKE_BUILD_PARALLEL_LEVEL: String(jobs()), ...process.env, ...env },
+  });
+  if (status !== 0) {
+    // A configuration that failed would not be tried again.
+    rmSync(cache, { force: true });
+    throw new SetupError(`the native addon could not be built.\n\n${explain(output)}\n\n  The whole log: ${log}`);
+  }
+  writeFileSync(stampOf(tree), `${JSON.stringify({ began, ...now }, null, 2)}\n`);
+  say(`built in ${Math.round((Date.now() - began) / 1000)} s: ${summary(output, tree)}`);
+  return true;
+}
+
+function cmakeJs() {
+  try {
+    const manifest = require.resolve('cmake-js/package.json');
+    return path.join(path.dirname(manifest), require(manifest).bin['cmake-js']);
+  } catch {
+    throw new SetupError(`the package cmake-js is missing: run \`npm install\` in ${at()}`);
+  }
+}
+
+// A compiler takes up to 1 GiB.
+const jobs = () => Math.max(1, Math.min(os.availableParallelism(), Math.floor(os.totalmem() / 2 ** 30) - 1));
+
+/** The part of a failed build's output that says why. */
+function explain(output) {
+  const lines = output.split('\n').map((line) => line.trimEnd());
+  const ours = lines.findIndex((line) => /^\s+lenode: /.test(line));
+  if (ours >= 0) {
+    const rest = lines.slice(ours);
+    const end = rest.findIndex((line, i) => line === '' && (rest[i + 1] ?? '') === '' || /^-- /.test(line));
+    return rest.slice(0, end < 0 ? 12 : end).join('\n').trimEnd();
+  }
+  const compiler = lines.filter((line) => /(\berror\b|fatal|undefined reference|Killed|No space left)/i.test(line));
+  return (compiler.length ? compiler.slice(0, 8) : lines.filter(Boolean).slice(-12)).map((line) => `  ${line}`).join('\n');
+}
+
+function summary(output, tree) {
+  const oneDnn = /-- (oneDNN \d[^:\n]*): (.*)/.exec(output);
+  const cuda = existsSync(path.join(releaseFolder(tree), 'liblenode_cuda.so'));
+  const parts = [oneDnn ? `${oneDnn[1]}${oneDnn[2].startsWith(at()) ? ' (private copy)' : ''}` : 'CPU'];
+  parts.push(cuda ? 'CUDA' : 'no CUDA (`lenode doctor` says why)');
+  return parts.join(', ');
+}
