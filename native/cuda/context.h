@@ -51,6 +51,7 @@ struct Context {
   int max_threads_per_multiprocessor = 0;
   size_t max_shared_memory = 0;         // bytes per block without opting in
   size_t max_shared_memory_optin = 0;   // bytes per block after cudaFuncSetAttribute
+  size_t total_memory = 0;
 
   bool benchmark = false;
   bool deterministic = false;
@@ -64,7 +65,7 @@ struct Context {
   T* workspace_of(int64_t count) {
     return static_cast<T*>(workspace(static_cast<size_t>(count) * sizeof(T)));
   }
-  // Called before each op: gives the scratch back, and joins it if the last op had to extend it.
+  // Called before each op: gives the scratch back, and makes it one block if the last op had to extend it.
   void reset_workspace();
 
   // Both are created by the first op that needs them.
@@ -91,7 +92,8 @@ struct Context {
   void release() noexcept;
 
   std::vector<Block> blocks_;  // the last one is being filled
-  size_t used_ = 0;            // of the last block
+  size_t used_ = 0;            // bytes of the last block
+  size_t requested_ = 0;       // bytes that this op has taken
   cudnnContext* dnn_ = nullptr;
   cublasLtContext* blas_ = nullptr;
   int64_t* error_slot_ = nullptr;  // device memory
