@@ -54,6 +54,11 @@ export class BackendError extends LenodeError {}
 export class LoadError extends LenodeError {}
 /** A file that is truncated, corrupt or of another kind than it should be. */
 export class FormatError extends LenodeError {}
+/**
+ * A state dict or checkpoint that does not fit the model, optimizer or scheduler it was to be loaded into. Nothing was
+ * loaded.
+ */
+export class StateDictError extends LenodeError {}
 /** A broken invariant of lenode itself: please report it. */
 export class InternalError extends LenodeError {}
 

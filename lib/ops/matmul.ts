@@ -4,7 +4,7 @@ import { defineOp, type Context } from '../autograd/op.js';
 import { DTypeError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
-import { broadcastShapes, contiguousStrides, formatShape, isContiguous, numelOf, sameShape, type Shape } from '../tensor/shape.js';
+import { broadcastShapes, checkShape, contiguousStrides, formatShape, isContiguous, numelOf, sameShape, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, viewOf, type Tensor } from '../tensor/tensor.js';
 import { checkFloat, checkSameDType, withDim } from './checks.js';
 import { binaryKernel, copyKernel, expandView, reduceKernel, sumTo } from './kernels.js';
@@ -35,7 +35,7 @@ function product(a: Tensor, b: Tensor): Tensor {
   const n = b.shape[b.ndim - 1]!;
   if (b.ndim === 2 && a.ndim > 2) return reshaped(product(rows(a), b), [...a.shape.slice(0, -1), n]);
   const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), 'matmul');
-  const y = fresh([...batch, m, n], a.dtype, a.device);
+  const y = fresh(checkShape([...batch, m, n], 'matmul'), a.dtype, a.device);
   const [left, right] = batch.length ? [expandView(a, [...batch, m, k]), expandView(b, [...batch, k, n])] : [a, b];
   run(Op.matmul, [left, right], [y], []);
   return y;
@@ -58,15 +58,14 @@ const matmulOp = defineOp({
   gradients: [
     (g, ctx) => {
       const [a, b, grad] = operands(g, ctx);
-      return sumTo(sumTo(product(grad, swapped(rightMatrix(b))), leftMatrix(a).shape), a.shape);
+      return asVector(sumTo(product(grad, swapped(rightMatrix(b))), leftMatrix(a).shape), a);
     },
     (g, ctx) => {
       const [a, b, grad] = operands(g, ctx);
       const left = leftMatrix(a);
       // One product over all rows where b was the same for every matrix of a.
       const full = b.ndim <= 2 ? product(swapped(rows(left)), rows(grad)) : product(swapped(left), grad);
-      if (b.ndim === 1) return viewOf(full, b.shape, [1]);
-      return sumTo(full, b.shape);
+      return asVector(sumTo(full, rightMatrix(b).shape), b);
     },
   ],
 });
@@ -78,6 +77,11 @@ function operands(g: Tensor, ctx: Context): [a: Tensor, b: Tensor, grad: Tensor]
   if (b.ndim === 1) grad = withDim(grad, grad.ndim);
   if (a.ndim === 1) grad = withDim(grad, grad.ndim - 1);
   return [a, b, grad];
+}
+
+// A gradient in the shape of its operand, which may be a vector.
+function asVector(d: Tensor, operand: Tensor): Tensor {
+  return operand.ndim === 1 ? viewOf(d, operand.shape, [1]) : d;
 }
 
 function checkOperands(a: Tensor, b: Tensor, where: string): void {
@@ -144,7 +148,7 @@ const linearOp = defineOp({
   inputs: 3,
   forward(ctx: Context<LinearKept>, x: Tensor, weight: Tensor, bias: Tensor | null, relu: boolean): Tensor {
     const flat = rows(x);
-    const y = fresh([flat.shape[0]!, weight.shape[0]!], x.dtype, x.device);
+    const y = fresh(checkShape([flat.shape[0]!, weight.shape[0]!], 'linear'), x.dtype, x.device);
     run(Op.linear, [flat, weight, bias], [y], [relu ? 1 : 0]);
     if (ctx.recording) {
       ctx.keep({ shape: x.shape, relu });
@@ -152,7 +156,7 @@ const linearOp = defineOp({
       if (relu) ctx.save(input, weight, y);
       else ctx.save(input, weight);
     }
-    return x.ndim === 2 ? y : viewOf(y, [...x.shape.slice(0, -1), weight.shape[0]!], contiguousStrides([...x.shape.slice(0, -1), weight.shape[0]!]));
+    return x.ndim === 2 ? y : reshaped(y, [...x.shape.slice(0, -1), weight.shape[0]!]);
   },
   backward([g], ctx) {
     const { shape, relu } = ctx.params;

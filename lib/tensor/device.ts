@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CPU_ID, cudaId, openDevice } from '../native/devices.js';
+import { native } from '../native/binding.js';
 import { cudaStatus } from '../native/cuda.js';
 import { ArgumentError } from '../native/errors.js';
+import { throwStreamError } from '../native/run.js';
 
 export type DeviceType = 'cpu' | 'cuda';
 
@@ -50,4 +52,18 @@ function resolve(name: DeviceLike): Device {
   const match = typeof name === 'string' ? /^cuda:(\d+)$/.exec(name) : null;
   if (match) return Device.cuda(Number(match[1]));
   throw new ArgumentError(`device: expected 'cpu', 'cuda', 'cuda:<index>' or 'auto', got ${String(name)}`);
+}
+
+/** Resolves when everything enqueued on the device so far has finished; the event loop stays free. */
+export async function synchronize(where: DeviceLike = 'cpu'): Promise<void> {
+  const { id } = device(where);
+  await native().fence(id);
+  throwStreamError(id);
+}
+
+/** As synchronize(), but blocks the event loop. */
+export function synchronizeSync(where: DeviceLike = 'cpu'): void {
+  const { id } = device(where);
+  native().wait(id);
+  throwStreamError(id);
 }

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// `lenode train`: LeNet-5 or another small network on MNIST.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { DataLoader } from '../data/loader.js';
+import { MNIST } from '../data/mnist.js';
+import { loadCheckpoint, saveCheckpoint } from '../io/checkpoint.js';
+import { lenet5, mnistCnn } from '../models/index.js';
+import type { Module } from '../nn/module.js';
+import { formatBytes } from '../native/run.js';
+import { memoryStats } from '../native/memory.js';
+import { manualSeed } from '../ops/random.js';
+import { Adam } from '../optim/adam.js';
+import { OneCycleLR } from '../optim/schedulers.js';
+import { device as toDevice, type Device, type DeviceLike } from '../tensor/device.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { fit, type EpochReport } from '../train/fit.js';
+import { EpochProgress } from './progress.js';
+
+interface Recipe {
+  make: () => Module<[Tensor], Tensor>;
+  epochs: number;
+  batchSize: number;
+  /** The highest learning rate of the one-cycle schedule. */
+  lr: number;
+}
+
+const recipes: Record<string, Recipe> = {
+  lenet5: { make: lenet5, epochs: 6, batchSize: 64, lr: 4e-3 },
+  'mnist-cnn': { make: mnistCnn, epochs: 6, batchSize: 100, lr: 2e-3 },
+};
+
+interface TrainOptions {
+  device: DeviceLike;
+  epochs?: number;
+  batchSize?: number;
+  lr?: number;
+  seed: number;
+  model: string;
+  resume?: string;
+  data?: string;
+  out: string;
+  json?: boolean;
+}
+
+export function registerTrain(program: Command): void {
+  program
+    .command('train')
+    .description('train a network on MNIST')
+    .addOption(new Option('--device <name>', 'auto, cpu, cuda or cuda:<index>').default('auto'))
+    .addOption(new Option('--model <name>', 'the network').choices(Object.keys(recipes)).default('lenet5'))
+    .option('--epochs <n>', 'passes over the training images (default: 6)', count)
+    .option('--batch-size <n>', 'images per step (default: 64; mnist-cnn: 100)', count)
+    .option('--lr <x>', 'highest learning rate of the one-cycle schedule (default: 0.004; mnist-cnn: 0.002)', positive)
+    .option('--seed <n>', 'seed of the weights, the order of images and dropout', integer, 0)
+    .option('--resume <path>', 'continue from a checkpoint')
+    .option('--data <folder>', 'folder of the MNIST files (default: data/MNIST/raw)')
+    .option('--out <folder>', 'folder of the checkpoints', 'runs')
+    .option('--json', 'print the results as one JSON object on the last line of stdout')
+    .action(train);
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('expected a positive number');
+  return value;
+}
+function integer(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('expected an integer');
+  return value;
+}
+function count(text: string): number {
+  const value = integer(text);
+  if (value < 1) throw new InvalidArgumentError('expected a positive integer');
+  return value;
+}
+
+async function train(options: TrainOptions): Promise<void> {
+  const recipe = recipes[options.model]!;
+  const place = toDevice(options.device);
+  const epochs = options.epochs ?? recipe.epochs;
+  const batchSize = options.batchSize ?? recipe.batchSize;
+  const files = options.data === undefined ? {} : { root: options.data };
+
+  manualSeed(options.seed);
+  const model = recipe.make().to(place);
+  const [trainSet, testSet] = await Promise.all([
+    MNIST.load({ ...files, train: true, device: place, onProgress: reportDownload }),
+    MNIST.load({ ...files, train: false, device: place, onProgress: reportDownload }),
+  ]);
+  const loader = new DataLoader(trainSet, { batchSize, shuffle: true, seed: options.seed });
+  const testLoader = new DataLoader(testSet, { batchSize: 500 });
+  const optimizer = new Adam(model.parameters(), { lr: options.lr ?? recipe.lr });
+  const scheduler = new OneCycleLR(optimizer, {
+    maxLr: options.lr ?? recipe.lr,
+    totalSteps: epochs * loader.length,
+    pctStart: 0.25,
+  });
+
+  let firstEpoch = 0;
+  if (options.resume !== undefined) {
+    const { epoch } = await loadCheckpoint(options.resume, { model, optimizer, scheduler });
+    firstEpoch = epoch;
+    loader.epoch = epoch;
+  }
+  const parameters = [...model.parameters()].reduce((n, p) => n + p.numel, 0);
+  console.log(`${options.model}: ${parameters.toLocaleString('en')} parameters on ${place}`);
+
+  const folder = join(options.out, `${options.model}-seed${options.seed}`);
+  const checkpoint = join(folder, 'checkpoint.safetensors');
+  await mkdir(folder, { recursive: true });
+  const progress = new EpochProgress(epochs);
+  const reports = await fit({
+    model,
+    train: loader,
+    validation: testLoader,
+    optimizer,
+    scheduler,
+    epochs,
+    firstEpoch,
+    onStep: (report) => progress.step(report),
+    async onEpoch(report) {
+      progress.stop();
+      console.log(epochLine(report, epochs));
+      await saveCheckpoint(checkpoint, {
+        model,
+        optimizer,
+        scheduler,
+        epoch: report.epoch + 1,
+        metadata: { model: options.model, dataset: 'MNIST', seed: options.seed },
+      });
+    },
+  });
+
+  const result = summarise(options.model, place, reports);
+  console.log(`test accuracy ${percent(result.testAccuracy)}; checkpoint: ${checkpoint}`);
+  if (options.json) console.log(JSON.stringify(result));
+  else console.log(`${result.trainSeconds.toFixed(1)} s, peak memory ${formatBytes(result.peakMemoryBytes)}`);
+}
+
+function summarise(model: string, place: Device, reports: readonly EpochReport[]) {
+  const trainSeconds = reports.reduce((s, r) => s + r.trainSeconds, 0);
+  const images = reports.reduce((n, r) => n + r.imagesPerSecond * r.trainSeconds, 0);
+  return {
+    model,
+    dataset: 'MNIST',
+    device: String(place),
+    epochs: reports.length,
+    testAccuracy: reports.at(-1)?.accuracy ?? NaN,
+    trainSeconds,
+    imagesPerSecond: images / trainSeconds,
+    peakMemoryBytes:
+      place.type === 'cpu' ? process.resourceUsage().maxRSS * 1024 : memoryStats(place.id).peakReservedBytes,
+  };
+}
+
+const percent = (x: number): string => `${(100 * x).toFixed(2)} %`;
+
+function epochLine({ epoch, trainLoss, trainSeconds, imagesPerSecond, accuracy }: EpochReport, epochs: number): string {
+  return (
+    `epoch ${epoch + 1}/${epochs}  loss ${trainLoss.toFixed(4)}  accuracy ${percent(accuracy ?? NaN)}  ` +
+    `${trainSeconds.toFixed(1)} s  ${Math.round(imagesPerSecond)} images/s`
+  );
+}
+
+let lastPercent = '';
+function reportDownload(file: string, received: number, total: number | undefined): void {
+  const share = total ? `${Math.floor((100 * received) / total)} %` : formatBytes(received);
+  if (share === lastPercent || !process.stderr.isTTY) return;
+  lastPercent = share;
+  process.stderr.write(`\r${file}: ${share}   ${received === total ? '\n' : ''}`);
+}

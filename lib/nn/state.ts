@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loading by name: everything is checked first, so that a dictionary that does not fit changes nothing.
+import { withoutGrad } from '../autograd/mode.js';
+import { StateDictError } from '../native/errors.js';
+import { copy_ } from '../ops/inplace.js';
+import { to } from '../ops/view.js';
+import type { Device } from '../tensor/device.js';
+import type { DType } from '../tensor/dtype.js';
+import { formatShape, sameShape, type Shape } from '../tensor/shape.js';
+import { checkTensor, type Tensor } from '../tensor/tensor.js';
+
+/** Tensors by PyTorch's names: `features.0.weight`. */
+export type StateDict = Record<string, Tensor>;
+
+/** What a comparison of names found. */
+export interface KeyReport {
+  /** What the module has and the dictionary lacks. */
+  missingKeys: string[];
+  /** What the dictionary has and the module lacks. */
+  unexpectedKeys: string[];
+}
+
+/** What is known of a tensor before it is read. */
+export interface TensorInfo {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+export interface FitOptions {
+  /** Whether missing and unexpected names are errors. Tensors of the wrong shape always are. */
+  strict: boolean;
+  /** Whether dtypes must be equal; else values are converted. */
+  exactDTypes?: boolean;
+}
+
+/**
+ * Compares what is offered with what is there.
+ *
+ * @param what begins the message
+ * @throws StateDictError that names every missing, unexpected and misfitting entry
+ */
+export function checkFit(
+  present: ReadonlyMap<string, TensorInfo>,
+  offered: ReadonlyMap<string, TensorInfo>,
+  what: string,
+  { strict, exactDTypes = false }: FitOptions,
+): KeyReport {
+  const missingKeys = [...present.keys()].filter((key) => !offered.has(key));
+  const unexpectedKeys = [...offered.keys()].filter((key) => !present.has(key));
+  const misfits: string[] = [];
+  for (const [key, mine] of present) {
+    const theirs = offered.get(key);
+    if (!theirs) continue;
+    if (!sameShape(mine.shape, theirs.shape))
+      misfits.push(`${key}: expected shape ${formatShape(mine.shape)}, got ${formatShape(theirs.shape)}`);
+    else if (exactDTypes && mine.dtype !== theirs.dtype)
+      misfits.push(`${key}: expected dtype ${mine.dtype}, got ${theirs.dtype}`);
+  }
+  const problems = [
+    ...(strict ? [list('missing', missingKeys), list('unexpected', unexpectedKeys)] : []),
+    list('of another shape or dtype', misfits),
+  ].filter((line) => line !== '');
+  if (problems.length > 0) throw new StateDictError(`${what}\n${problems.join('\n')}`);
+  return { missingKeys, unexpectedKeys };
+}
+
+const MAX_LISTED = 20;
+
+function list(title: string, names: readonly string[]): string {
+  if (names.length === 0) return '';
+  const more = names.length > MAX_LISTED ? [`... and ${names.length - MAX_LISTED} more`] : [];
+  return `  ${title}: ${[...names.slice(0, MAX_LISTED), ...more].join(', ')}`;
+}
+
+/**
+ * Copies values into tensors that exist, converting and moving them as needed. What can fail (a disposed tensor, a
+ * device without memory) fails before the first of them changes.
+ */
+export function copyValues(pairs: readonly (readonly [target: Tensor, source: Tensor])[], where: string): void {
+  withoutGrad(() => {
+    const staged = pairs.map(([target, source]) => {
+      checkTensor(source, where, 'a value');
+      return [alive(target, where), moved(alive(source, where), target.device)] as const;
+    });
+    for (const [target, source] of staged) copy_(target, source);
+  });
+}
+
+function alive(t: Tensor, where: string): Tensor {
+  if (t.disposed) throw new StateDictError(`${where}: a tensor of shape ${formatShape(t.shape)} was disposed`);
+  return t;
+}
+
+function moved(t: Tensor, device: Device): Tensor {
+  return t.device === device ? t : to(t, device);
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolutions and transposed convolutions of one to three spatial dimensions. Their results are channels-last in
+// memory whatever the input's layout: that is what oneDNN and cuDNN run fastest, and no layer after them reorders.
+import { defineOp, type Context } from '../autograd/op.js';
+import { ArgumentError, ShapeError } from '../native/errors.js';
+import { Op } from '../native/ops.gen.js';
+import { run } from '../native/run.js';
+import { channelsLastStrides, checkShape, formatShape, isDense, stridesLike, type Shape } from '../tensor/shape.js';
+import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
+import { checkBatched, checkFloat, checkInteger, checkSameDType, checkSizes, type Sizes } from './checks.js';
+import { binaryKernel, reduceKernel } from './kernels.js';
+import { add } from './pointwise.js';
+import { pad, reshape, squeeze, unsqueeze } from './view.js';
+
+export interface ConvOptions {
+  /** Steps of the window. Default 1. */
+  stride?: Sizes;
+  /** Zeros on both sides of each dimension, 'valid' for none, or 'same' for a result of the input's size. Default 0. */
+  padding?: Sizes | 'same' | 'valid';
+  /** Distance of the kernel's elements. Default 1. */
+  dilation?: Sizes;
+  /** Number of groups that channels are divided into, each convolved by itself. Default 1. */
+  groups?: number;
+}
+
+export interface ConvTransposeOptions {
+  /** Default 1. */
+  stride?: Sizes;
+  /** How much is cut from both sides of each dimension. Default 0. */
+  padding?: Sizes;
+  /** Added to one side of each dimension of the result. Less than stride or dilation; default 0. */
+  outputPadding?: Sizes;
+  /** Default 1. */
+  groups?: number;
+  /** Default 1. */
+  dilation?: Sizes;
+}
+
+// The attributes of the native convolutions: stride, padding and dilation of three dimensions each, and the groups.
+type Attributes = [number, number, number, number, number, number, number, number, number, number];
+
+interface Window {
+  stride: readonly number[];
+  padding: readonly number[];
+  dilation: readonly number[];
+  groups: number;
+}
+
+function attributesOf({ stride: s, padding: p, dilation: d, groups }: Window): Attributes {
+  return [s[0]!, s[1] ?? 1, s[2] ?? 1, p[0]!, p[1] ?? 0, p[2] ?? 0, d[0]!, d[1] ?? 1, d[2] ?? 1, groups];
+}
+
+// ---- without autograd: every gradient of a convolution or of its transpose is one of these ------------------------
+
+function convKernel(x: Tensor, weight: Tensor, bias: Tensor | null, shape: Shape, attrs: Attributes, relu: boolean): Tensor {
+  const y = fresh(shape, x.dtype, x.device, channelsLastStrides(shape));
+  run(Op.conv, [x, weight, bias], [y], [...attrs, relu ? 1 : 0]);
+  return y;
+}
+
+function inputKernel(grad: Tensor, weight: Tensor, shape: Shape, strides: readonly number[], attrs: Attributes): Tensor {
+  const dX = fresh(shape, grad.dtype, grad.device, strides);
+  run(Op.convBackwardInput, [grad, weight], [dX], attrs);
+  return dX;
+}
+
+function weightKernel(grad: Tensor, x: Tensor, weight: Tensor, withBias: boolean, attrs: Attributes): [Tensor, Tensor | null] {
+  const dWeight = fresh(weight.shape, weight.dtype, weight.device, stridesLike(weight.shape, weight.strides));
+  const dBias = withBias ? fresh([weight.shape[0]!], weight.dtype, weight.device) : null;
+  run(Op.convBackwardWeight, [grad, x], [dWeight, dBias], attrs);
+  return [dWeight, dBias];
+}
+
+// The gradient of a bias of one number per channel.
+function channelSum(grad: Tensor): Tensor {
+  return reduceKernel(Op.sum, grad, [...grad.shape.keys()].filter((i) => i !== 1), false);
+}
+
+// An activation's gradient takes the activation's layout, which is channels-last but at a network's entrance.
+function gradientStrides(x: { shape: Shape; strides: readonly number[] }): readonly number[] {
+  return isDense(x.shape, x.strides) ? x.strides : channelsLastStrides(x.shape);
+}
+
+// ---- conv1d, conv2d, conv3d -----------------------------------------------------------------------------------------
+
+interface Kept {
+  x: { shape: Shape; strides: readonly number[] };
+  attrs: Attributes;
+  relu: boolean;
+}
+
+const convOp = defineOp({
+  name: 'conv',
+  inputs: 3,
+  forward(ctx: Context<Kept>, x: Tensor, weight: Tensor, bias: Tensor | null, shape: Shape, attrs: Attributes, relu: boolean): Tensor {
+    const y = convKernel(x, weight, bias, shape, attrs, relu);
+    if (ctx.recording) {
+      ctx.keep({ x: { shape: x.shape, strides: x.strides }, attrs, relu });
+      const input = ctx.needs[1] ? x : weight; // the weight in its place where no gradient needs the input
+      if (relu) ctx.save(input, weight, y);
+      else ctx.save(input, weight);
+    }
+    return y;
+  },
+  backward([g], ctx) {
+    const { x, attrs, relu } = ctx.params;
+    const [needsX, needsWeight, needsBias] = ctx.needs;
+    const weight = ctx.saved(1);
+    const grad = relu ? binaryKernel(Op.reluBackward, g!, ctx.saved(2)) : g!;
+    const dX = needsX ? inputKernel(grad, weight, x.shape, gradientStrides(x), attrs) : null;
+    if (needsWeight) return [dX, ...weightKernel(grad, ctx.saved(0), weight, needsBias === true, attrs)];
+    return [dX, null, needsBias ? channelSum(grad) : null];
+  },
+});
+
+const letters = ['', 'L', 'H, W', 'D, H, W'];
+const kernelLetters = ['', 'k', 'kH, kW', 'kD, kH, kW'];
+
+// What a convolution and its transpose ask of their operands; says whether the input is a batch.
+function checkOperands(x: Tensor, weight: Tensor, bias: Tensor | null, groups: number, spatial: number, transposed: boolean, where: string): boolean {
+  checkTensor(x, where);
+  checkTensor(weight, where, 'weight');
+  const batched = checkBatched(x, spatial + 2, where, `C, ${letters[spatial]}`);
+  const expected = transposed ? `[C, K / groups, ${kernelLetters[spatial]}]` : `[K, C / groups, ${kernelLetters[spatial]}]`;
+  if (weight.ndim !== spatial + 2)
+    throw new ShapeError(`${where}: expected weight ${expected}, got ${formatShape(weight.shape)}`);
+  if (weight.shape.includes(0))
+    throw new ShapeError(`${where}: the weight has no elements: ${formatShape(weight.shape)}`);
+  checkInteger(groups, 1, where, 'groups');
+  const channels = x.shape[batched ? 1 : 0]!;
+  const wanted = transposed ? weight.shape[0]! : weight.shape[1]! * groups;
+  if (channels !== wanted)
+    throw new ShapeError(
+      `${where}: weight ${formatShape(weight.shape)}${groups > 1 ? ` with ${groups} groups` : ''} expects ${wanted} ` +
+        `input channels, got ${channels} in input ${formatShape(x.shape)}`,
+    );
+  if (weight.shape[0]! % groups !== 0)
+    throw new ShapeError(
+      `${where}: ${groups} groups do not divide the ${weight.shape[0]} ${transposed ? 'input' : 'output'} channels of ` +
+        `weight ${formatShape(weight.shape)}`,
+    );
+  checkFloat(x, where);
+  checkSameDType(x, weight, where, 'input', 'weight');
+  if (bias) {
+    checkTensor(bias, where, 'bias');
+    const outputs = transposed ? weight.shape[1]! * groups : weight.shape[0]!;
+    if (bias.ndim !== 1 || bias.shape[0] !== outputs)
+      throw new ShapeError(`${where}: bias must be [${outputs}], one number per output channel, got ${formatShape(bias.shape)}`);
+    checkSameDType(x, bias, where, 'input', 'bias');
+  }
+  return batched;
+}
+
+const zeros: readonly number[] = [0, 0, 0];
+
+function convolution(spatial: number, where: string, x: Tensor, weight: Tensor, bias: Tensor | null, options: ConvOptions, relu = false): Tensor {
+  const { stride: strideOption = 1, padding: paddingOption = 0, dilation: dilationOption = 1, groups = 1 } = options;
+  const batched = checkOperands(x, weight, bias, groups, spatial, false, where);
+  const stride = checkSizes(strideOption, spatial, 1, where, 'stride');
+  const dilation = checkSizes(dilationOption, spatial, 1, where, 'dilation');
+  let input = batched ? x : unsqueeze(x, 0);
+  let padding: readonly number[];
+  if (typeof paddingOption !== 'string') {
+    padding = checkSizes(paddingOption, spatial, 0, where, 'padding');
+  } else if (paddingOption === 'valid') {
+    padding = zeros;
+  } else if (paddingOption === 'same') {
+    if (stride.some((s) => s !== 1)) throw new ArgumentError(`${where}: padding 'same' is for stride 1, got ${formatShape(stride)}`);
+    const total = dilation.map((d, i) => d * (weight.shape[i + 2]! - 1));
+    padding = total.map((n) => n >> 1);
+    // An odd sum puts one more zero behind than before, which the native convolution does not know.
+    if (total.some((n) => n % 2)) input = pad(input, total.toReversed().flatMap((n) => [0, n % 2]));
+  } else {
+    throw new ArgumentError(`${where}: padding must be a number, numbers, 'same' or 'valid', got '${String(paddingOption)}'`);
+  }
+  const shape = [input.shape[0]!, weight.shape[0]!];
+  for (let i = 0; i < spatial; i++) {
+    const reach = input.shape[i + 2]! + 2 * padding[i]! - dilation[i]! * (weight.shape[i + 2]! - 1) - 1;
+    if (reach < 0 || input.shape[i + 2] === 0) throw tooSmall(input, weight, padding, dilation, where);
+    shape.push(Math.floor(reach / stride[i]!) + 1);
+  }
+  checkShape(shape, where);
+  const y = convOp(input, weight, bias, shape, attributesOf({ stride, padding, dilation, groups }), relu);
+  return batched ? y : squeeze(y, 0);
+}
+
+function tooSmall(x: Tensor, weight: Tensor, padding: readonly number[], dilation: readonly number[], where: string): ShapeError {
+  const padded = x.shape.slice(2).map((n, i) => n + 2 * padding[i]!);
+  const extent = weight.shape.slice(2).map((k, i) => dilation[i]! * (k - 1) + 1);
+  return new ShapeError(
+    `${where}: the kernel is larger than the padded input: kernel ${formatShape(extent)}` +
+      `${dilation.some((d) => d > 1) ? ' (with its dilation)' : ''}, padded input ${formatShape(padded)} ` +
+      `from input ${formatShape(x.shape)} and weight ${formatShape(weight.shape)}`,
+  );
+}
+
+/**
+ * Convolution (cross-correlation, as everywhere in deep learning) over sequences.
+ *
+ * @param x [N, C, L] or [C, L], floating
+ * @param weight [K, C / groups, k], of x's dtype
+ * @param bias [K] or left out
+ * @returns [N, K, L'] or [K, L']
+ * @throws ShapeError for a wrong rank, channel count or bias, groups that do not divide the channels, and a kernel
+ * larger than the padded input; DTypeError; ArgumentError for options out of range
+ */
+export function conv1d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvOptions = {}): Tensor {
+  return convolution(1, 'conv1d', x, weight, bias, options);
+}
+
+/**
+ * Convolution over images.
+ *
+ * @param x [N, C, H, W] or [C, H, W], floating
+ * @param weight [K, C / groups, kH, kW], of x's dtype
+ * @param bias [K] or left out
+ * @returns [N, K, H', W'] or [K, H', W'], channels-last in memory
+ * @throws as conv1d
+ */
+export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvOptions = {}): Tensor {
+  return convolution(2, 'conv2d', x, weight, bias, options);
+}
+
+/**
+ * Convolution over volumes.
+ *
+ * @param x [N, C, D, H, W] or [C, D, H, W], floating
+ * @param weight [K, C / groups, kD, kH, kW], of x's dtype
+ * @param bias [K] or left out
+ * @returns [N, K, D', H', W'] or [K, D', H', W'], channels-last in memory
+ * @throws as conv1d
+ */
+export function conv3d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvOptions = {}): Tensor {
+  return convolution(3, 'conv3d', x, weight, bias, options);
+}
+
+/** @internal relu(conv2d(...)) in one operation. */
+export function conv2dRelu(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvOptions = {}): Tensor {
+  return convolution(2, 'conv2d', x, weight, bias, options, true);
+}
+
+// ---- transposed: the gradient of a convolution with respect to its input, as an operation of its own -----------------
+
+const convTransposeOp = defineOp({
+  name: 'convTranspose',
+  inputs: 2,
+  forward(ctx: Context<Kept>, x: Tensor, weight: Tensor, shape: Shape, attrs: Attributes): Tensor {
+    if (ctx.recording) {
+      ctx.keep({ x: { shape: x.shape, strides: x.strides }, attrs, relu: false });
+      ctx.save(ctx.needs[1] ? x : weight, weight);
+    }
+    return inputKernel(x, weight, shape, channelsLastStrides(shape), attrs);
+  },
+  backward([g], ctx) {
+    const { x, attrs } = ctx.params;
+    const weight = ctx.saved(1);
+    return [
+      ctx.needs[0] ? convKernel(g!, weight, null, x.shape, attrs, false) : null,
+      ctx.needs[1] ? weightKernel(ctx.saved(0), g!, weight, false, attrs)[0] : null,
+    ];
+  },
+});
+
+function transposedConvolution(spatial: number, where: string, x: Tensor, weight: Tensor, bias: Tensor | null, options: ConvTransposeOptions): Tensor {
+  const { groups = 1 } = options;
+  const batched = checkOperands(x, weight, bias, groups, spatial, true, where);
+  const stride = checkSizes(options.stride ?? 1, spatial, 1, where, 'stride');
+  const padding = checkSizes(options.padding ?? 0, spatial, 0, where, 'padding');
+  const dilation = checkSizes(options.dilation ?? 1, spatial, 1, where, 'dilation');
+  const extra = checkSizes(options.outputPadding ?? 0, spatial, 0, where, 'outputPadding');
+  const input = batched ? x : unsqueeze(x, 0);
+  const shape = [input.shape[0]!, weight.shape[1]! * groups];
+  for (let i = 0; i < spatial; i++) {
+    if (extra[i]! >= Math.max(stride[i]!, dilation[i]!))
+      throw new ArgumentError(
+        `${where}: outputPadding ${formatShape(extra)} must be less than stride ${formatShape(stride)} or dilation ${formatShape(dilation)}`,
+      );
+    const size = (input.shape[i + 2]! - 1) * stride[i]! - 2 * padding[i]! + dilation[i]! * (weight.shape[i + 2]! - 1) + extra[i]! + 1;
+    if (size < 1 || input.shape[i + 2] === 0)
+      throw new ShapeError(
+        `${where}: input ${formatShape(x.shape)}, weight ${formatShape(weight.shape)} and padding ${formatShape(padding)} ` +
+          `leave nothing: size ${size} in spatial dimension ${i}`,
+      );
+    shape.push(size);
+  }
+  checkShape(shape, where);
+  let y = convTransposeOp(input, weight, shape, attributesOf({ stride, padding, dilation, groups }));
+  if (bias) y = add(y, reshape(bias, [bias.numel, ...new Array<number>(spatial).fill(1)]));
+  return batched ? y : squeeze(y, 0);
+}
+
+/** Transposed convolution over sequences; see convTranspose2d. */
+export function convTranspose1d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvTransposeOptions = {}): Tensor {
+  return transposedConvolution(1, 'convTranspose1d', x, weight, bias, options);
+}
+
+/**
+ * Transposed convolution over images: the gradient of conv2d with respect to its input.
+ *
+ * @param x [N, C, H, W] or [C, H, W], floating
+ * @param weight [C, K / groups, kH, kW], of x's dtype
+ * @param bias [K] or left out
+ * @returns [N, K, H', W'] with H' = (H - 1) stride - 2 padding + dilation (kH - 1) + outputPadding + 1
+ * @throws as conv1d
+ */
+export function convTranspose2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvTransposeOptions = {}): Tensor {
+  return transposedConvolution(2, 'convTranspose2d', x, weight, bias, options);
+}
+
+/** Transposed convolution over volumes; see convTranspose2d. */
+export function convTranspose3d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvTransposeOptions = {}): Tensor {
+  return transposedConvolution(3, 'convTranspose3d', x, weight, bias, options);
+}

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+// Elements picked, placed and added by position.
+import { defineOp, type Context } from '../autograd/op.js';
+import { ArgumentError, IndexError, ShapeError } from '../native/errors.js';
+import { Op } from '../native/ops.gen.js';
+import { rememberOrigin, run } from '../native/run.js';
+import { checkShape, formatShape, isContiguous, contiguousStrides, normalizeDim, type Shape } from '../tensor/shape.js';
+import { checkTensor, fresh, viewOf, type Tensor } from '../tensor/tensor.js';
+import { checkIndexDType, checkInteger, checkSameDType, stridesAs } from './checks.js';
+import { binaryKernel, copyKernel, fullKernel, reduceKernel } from './kernels.js';
+
+// ---- without autograd --------------------------------------------------------------------------------------------
+
+function selectKernel(x: Tensor, dim: number, index: Tensor): Tensor {
+  const shape = x.ndim === 0 ? [] : x.shape.with(dim, index.numel);
+  const y = fresh(shape, x.dtype, x.device, stridesAs(x, shape));
+  run(Op.indexSelect, [x, index], [y], [dim]);
+  rememberOrigin();
+  return y;
+}
+
+function gatherKernel(x: Tensor, dim: number, index: Tensor): Tensor {
+  const y = fresh(index.shape, x.dtype, x.device);
+  run(Op.gather, [x, index], [y], [dim]);
+  rememberOrigin();
+  return y;
+}
+
+/** Zeros of `shape` with `source` added at `index` along `dim`: the gradient of gather and of everything like it. */
+export function scatterKernel(shape: Shape, dim: number, index: Tensor, source: Tensor): Tensor {
+  const y = fullKernel(shape, 0, source.dtype, source.device);
+  run(Op.scatterAdd, [index, source], [y], [dim]);
+  return y;
+}
+
+interface Place {
+  dim: number;
+  shape: Shape;
+}
+
+// ---- indexSelect -----------------------------------------------------------------------------------------------------
+
+const indexSelectOp = defineOp({
+  name: 'indexSelect',
+  forward(ctx: Context<Place>, x: Tensor, index: Tensor, dim: number): Tensor {
+    ctx.save(index);
+    ctx.keep({ dim, shape: x.shape });
+    return selectKernel(x, dim, index);
+  },
+  gradients: [
+    (g, ctx) => {
+      const { dim, shape } = ctx.params;
+      const dX = fullKernel(shape, 0, g.dtype, g.device);
+      run(Op.indexAdd, [ctx.saved(0), g], [dX], [dim]);
+      return dX;
+    },
+  ],
+});
+
+function checkPositions(index: Tensor, where: string): void {
+  checkTensor(index, where, 'index');
+  checkIndexDType(index, where);
+  if (index.ndim > 1)
+    throw new ShapeError(`${where}: index must have one dimension, got ${formatShape(index.shape)}`);
+}
+
+/**
+ * The parts of x at the given positions of `dim`, in the index's order.
+ *
+ * @param index [n], int64 or int32; negative positions count from the end
+ * @returns x's shape with size n at `dim`
+ * @throws ShapeError, DTypeError. A position out of range is found while the operation runs: the next operation, or
+ * reading a value, throws IndexError.
+ */
+export function indexSelect(x: Tensor, dim: number, index: Tensor): Tensor {
+  const at = normalizeDim(dim, checkTensor(x, 'indexSelect').ndim, 'indexSelect');
+  checkPositions(index, 'indexSelect');
+  if (x.ndim === 0 && index.numel !== 1)
+    throw new ShapeError(`indexSelect: a tensor without dimensions has one position, the index asks for ${index.numel}`);
+  return indexSelectOp(x, index, at);
+}
+
+// ---- gather, scatterAdd ----------------------------------------------------------------------------------------------
+
+const gatherOp = defineOp({
+  name: 'gather',
+  forward(ctx: Context<Place>, x: Tensor, index: Tensor, dim: number): Tensor {
+    ctx.save(index);
+    ctx.keep({ dim, shape: x.shape });
+    return gatherKernel(x, dim, index);
+  },
+  gradients: [(g, ctx) => scatterKernel(ctx.params.shape, ctx.params.dim, ctx.saved(0), g)],
+});
+
+// The index may reach less far than the tensor, but for `dim` in the tensor that it points into.
+function checkIndex(x: Tensor, dim: number | null, index: Tensor, where: string, name: string): void {
+  const fits = x.ndim === index.ndim && index.shape.every((n, i) => i === dim || n <= x.shape[i]!);
+  if (!fits)
+    throw new ShapeError(
+      `${where}: index ${formatShape(index.shape)} must have as many dimensions as ${name} ${formatShape(x.shape)}, each ` +
+        `at most as large${dim === null ? '' : ` except dimension ${dim}`}`,
+    );
+}
+
+/**
+ * y[i, j, ...] = x[index[i, j, ...], j, ...] for dim 0, and so on for other dimensions.
+ *
+ * @param index int64 or int32, as many dimensions as x, none larger than x's except `dim`; negative positions count from
+ * the end
+ * @returns the index's shape
+ * @throws as indexSelect
+ */
+export function gather(x: Tensor, dim: number, index: Tensor): Tensor {
+  const at = normalizeDim(dim, checkTensor(x, 'gather').ndim, 'gather');
+  checkTensor(index, 'gather', 'index');
+  checkIndexDType(index, 'gather');
+  checkIndex(x, at, index, 'gather', 'the input');
+  return gatherOp(x, index, at);
+}
+
+// The part of `source` that an index tensor of `shape` uses.
+const corner = (source: Tensor, shape: Shape) => viewOf(source, shape, source.strides);
+
+const scatterAddOp = defineOp({
+  name: 'scatterAdd',
+  forward(ctx: Context<Place>, x: Tensor, source: Tensor, index: Tensor, dim: number): Tensor {
+    ctx.save(index);
+    ctx.keep({ dim, shape: source.shape });
+    const y = copyKernel(x);
+    run(Op.scatterAdd, [index, corner(source, index.shape)], [y], [dim]);
+    rememberOrigin();
+    return y;
+  },
+  gradients: [
+    (g) => g,
+    (g, ctx) => {
+      const { dim, shape } = ctx.params;
+      const index = ctx.saved(0);
+      const used = gatherKernel(g, dim, index);
+      if (index.numel === shape.reduce((a, b) => a * b, 1)) return used;
+      const dSource = fullKernel(shape, 0, g.dtype, g.device);
+      run(Op.copy, [used], [corner(dSource, index.shape)], []);
+      return dSource;
+    },
+  ],
+});
+
+/**
+ * x with y[index[i, j, ...], j, ...] += source[i, j, ...] for dim 0, and so on for other dimensions.
+ *
+ * @param index int64 or int32, as many dimensions as x and source, none larger than x's except `dim`, nor than source's
+ * @param source of x's dtype
+ * @throws as indexSelect
+ */
+export function scatterAdd(x: Tensor, dim: number, index: Tensor, source: Tensor): Tensor {
+  const at = normalizeDim(dim, checkTensor(x, 'scatterAdd').ndim, 'scatterAdd');
+  checkTensor(index, 'scatterAdd', 'index');
+  checkTensor(source, 'scatterAdd', 'source');
+  checkIndexDType(index, 'scatterAdd');
+  checkSameDType(x, source, 'scatterAdd', 'input', 'source');
+  checkIndex(x, at, index, 'scatterAdd', 'the input');
+  checkIndex(source, null, index, 'scatterAdd', 'source');
+  return scatterAddOp(x, source, index, at);
+}
+
+// ---- indexAdd --------------------------------------------------------------------------------------------------------
+
+const indexAddOp = defineOp({
+  name: 'indexAdd',
+  forward(ctx: Context<{ dim: number; alpha: number }>, x: Tensor, source: Tensor, index: Tensor, dim: number, alpha: number): Tensor {
+    ctx.save(index);
+    ctx.keep({ dim, alpha });
+    const y = copyKernel(x);
+    run(Op.indexAdd, [index, alpha === 1 ? source : binaryKernel(Op.mul, source, alpha)], [y], [dim]);
+    rememberOrigin();
+    return y;
+  },
+  gradients: [
+    (g) => g,
+    (g, ctx) => {
+      const { dim, alpha } = ctx.params;
+      const part = selectKernel(g, dim, ctx.saved(0));
+      return alpha === 1 ? part : binaryKernel(Op.mul, part, alpha);
+    },
+  ],
+});
+
+/**
+ * x with the parts of `source` along `dim` added at the given positions.
+ *
+ * @param index [n], int64 or int32; negative positions count from the end
+ * @param source x's shape with size n at `dim`, of x's dtype
+ * @param options alpha: factor of source, default 1
+ * @throws as indexSelect
+ */
+export function indexAdd(x: Tensor, dim: number, index: Tensor, source: Tensor, { alpha = 1 }: { alpha?: number } = {}): Tensor {
+  const at = normalizeDim(dim, checkTensor(x, 'indexAdd').ndim, 'indexAdd');
+  checkPositions(index, 'indexAdd');
+  checkTensor(source, 'indexAdd', 'source');
+  checkSameDType(x, source, 'indexAdd', 'input', 'source');
+  const expected = x.ndim === 0 ? [] : x.shape.with(at, index.numel);
+  if (source.ndim !== expected.length || expected.some((n, i) => n !== source.shape[i]))
+    throw new ShapeError(
+      `indexAdd: source must be ${formatShape(expected)} for input ${formatShape(x.shape)} and ${index.numel} positions ` +
+        `of dimension ${at}, got ${formatShape(source.shape)}`,
+    );
+  return indexAddOp(x, source, index, at, alpha);
+}
+
+// ---- oneHot, embedding -----------------------------------------------------------------------------------------------
+
+/**
+ * 1 at each class number, 0 elsewhere, along a new last dimension.
+ *
+ * @param x int64 (or int32) class numbers, any shape
+ * @param numClasses size of the new dimension; -1 (the default) takes the largest number plus one, and blocks until x
+ * has been computed
+ * @returns int64
+ * @throws DTypeError; ArgumentError for a bad numClasses or, where it is left out, no elements. A class number out of
+ * range is found while the operation runs: the next operation, or reading a value, throws IndexError.
+ */
+export function oneHot(x: Tensor, numClasses = -1): Tensor {
+  checkTensor(x, 'oneHot');
+  checkIndexDType(x, 'oneHot', 'input');
+  let classes = checkInteger(numClasses, -1, 'oneHot', 'numClasses');
+  if (classes === 0 && x.numel > 0) throw new ArgumentError('oneHot: numClasses must be positive');
+  if (classes === -1) {
+    if (x.numel === 0) throw new ArgumentError('oneHot: numClasses must be given for a tensor without elements');
+    const dims = [...x.shape.keys()];
+    const [least, most] = [Op.amin, Op.amax].map((op) => Number(reduceKernel(op, x, dims, false).itemSync())) as [number, number];
+    if (least < 0) throw new IndexError(`oneHot: class numbers must not be negative, got ${least}`);
+    classes = most + 1;
+  }
+  const y = fresh(checkShape([...x.shape, classes], 'oneHot'), 'int64', x.device);
+  run(Op.oneHot, [x], [y], []);
+  rememberOrigin();
+  return y;
+}
+
+const embeddingOp = defineOp({
+  name: 'embedding',
+  forward(ctx: Context<{ rows: number; paddingIndex: number | null }>, weight: Tensor, index: Tensor, paddingIndex: number | null): Tensor {
+    const row = isContiguous(index.shape, index.strides) ? index : copyKernel(index, index.dtype, contiguousStrides(index.shape));
+    const flat = viewOf(row, [index.numel], [1]);
+    ctx.save(flat);
+    ctx.keep({ rows: weight.shape[0]!, paddingIndex });
+    const y = selectKernel(weight, 0, flat);
+    const shape = [...index.shape, weight.shape[1]!];
+    return viewOf(y, shape, contiguousStrides(shape));
+  },
+  gradients: [
+    (g, ctx) => {
+      const { rows, paddingIndex } = ctx.params;
+      const width = g.shape[g.ndim - 1]!;
+      const flat = ctx.saved(0);
+      const source = isContiguous(g.shape, g.strides) ? g : copyKernel(g, g.dtype, contiguousStrides(g.shape));
+      const dWeight = fullKernel([rows, width], 0, g.dtype, g.device);
+      run(Op.indexAdd, [flat, viewOf(source, [flat.numel, width], [width, 1])], [dWeight], [0]);
+      if (paddingIndex !== null) run(Op.fill, [], [viewOf(dWeight, [width], [1], paddingIndex * width)], [0]);
+      return dWeight;
+    },
+  ],
+});
+
+export interface EmbeddingOptions {
+  /** A row of the weight that gets no gradient. */
+  paddingIdx?: number | null;
+}
+
+/**
+ * Rows of a table.
+ *
+ * @param input int64 or int32 row numbers, any shape
+ * @param weight [rows, width], floating
+ * @returns [...input's shape, width]
+ * @throws as indexSelect; ArgumentError for a paddingIdx out of range
+ */
+export function embedding(input: Tensor, weight: Tensor, { paddingIdx = null }: EmbeddingOptions = {}): Tensor {
+  checkTensor(input, 'embedding');
+  checkIndexDType(input, 'embedding', 'input');
+  checkTensor(weight, 'embedding', 'weight');
+  if (weight.ndim !== 2) throw new ShapeError(`embedding: weight must be [rows, width], got ${formatShape(weight.shape)}`);
+  const rows = weight.shape[0]!;
+  let padding = paddingIdx;
+  if (padding !== null) {
+    if (!Number.isInteger(padding) || padding < -rows || padding >= rows)
+      throw new ArgumentError(`embedding: paddingIdx must be a row of weight ${formatShape(weight.shape)}, got ${padding}`);
+    if (padding < 0) padding += rows;
+  }
+  return embeddingOp(weight, input, padding);
+}
+

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loss functions, with PyTorch's reductions.
+import { isGradEnabled } from '../autograd/mode.js';
+import { defineOp, type Context } from '../autograd/op.js';
+import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../native/errors.js';
+import { Op } from '../native/ops.gen.js';
+import { rememberOrigin, run } from '../native/run.js';
+import { isFloating, type DType } from '../tensor/dtype.js';
+import { broadcastShapes, formatShape, sameShape, type Shape } from '../tensor/shape.js';
+import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
+import { checkChoice, checkFloat, checkNumber, checkSameDType } from './checks.js';
+import { binaryKernel, like, reduceKernel, ternaryKernel, unaryKernel } from './kernels.js';
+import { add, mul, neg, sub } from './pointwise.js';
+import { promote } from './promote.js';
+import { mean, sum } from './reduce.js';
+import { logSoftmax } from './softmax.js';
+import { reshape } from './view.js';
+
+/** What becomes of the single losses: their mean, their sum, or nothing. */
+export type Reduction = 'mean' | 'sum' | 'none';
+
+export interface LossOptions {
+  /** Default 'mean'. */
+  reduction?: Reduction;
+}
+
+const reductions = ['none', 'mean', 'sum'] as const; // in the order of the native codes
+const checkReduction = (value: unknown, where: string): Reduction =>
+  value === undefined ? 'mean' : checkChoice(value, reductions, where, 'reduction');
+
+function reduced(losses: Tensor, reduction: Reduction): Tensor {
+  return reduction === 'none' ? losses : reduction === 'sum' ? sum(losses) : mean(losses);
+}
+
+// ---- classification --------------------------------------------------------------------------------------------------
+
+export interface NllLossOptions extends LossOptions {
+  /** [C]: how much each class counts. Default: all alike. */
+  weight?: Tensor | null;
+  /** Targets of this value do not count. Default -100. */
+  ignoreIndex?: number;
+}
+
+export interface CrossEntropyOptions extends NllLossOptions {
+  /** The part of each target that is spread evenly over all classes. In [0, 1], default 0. */
+  labelSmoothing?: number;
+}
+
+interface ClassKept {
+  reduction: number;
+  ignoreIndex: number;
+  labelSmoothing: number;
+  shape: Shape;
+  weighted: boolean;
+}
+
+// What the native losses accumulate in.
+const accumulator = (dtype: DType): DType => (dtype === 'float16' || dtype === 'bfloat16' ? 'float32' : dtype);
+
+const crossEntropyOp = defineOp({
+  name: 'crossEntropy',
+  forward(ctx: Context<ClassKept>, logits: Tensor, target: Tensor, weight: Tensor | null, kept: ClassKept): Tensor {
+    const { device, dtype } = logits;
+    const loss = fresh(kept.reduction === 0 ? target.shape : [], dtype, device);
+    const logSumExp = fresh(target.shape, accumulator(dtype), device);
+    const totalWeight = fresh([], accumulator(dtype), device);
+    run(Op.crossEntropy, [logits, target, weight], [loss, logSumExp, totalWeight], [kept.reduction, kept.ignoreIndex, kept.labelSmoothing]);
+    rememberOrigin();
+    ctx.save(logits, target, logSumExp, totalWeight, ...(weight ? [weight] : []));
+    ctx.keep(kept);
+    return loss;
+  },
+  gradients: [
+    (g, ctx) => {
+      const { reduction, ignoreIndex, labelSmoothing, weighted } = ctx.params;
+      const logits = ctx.saved(0);
+      const dLogits = like(logits);
+      const inputs = [g, logits, ctx.saved(1), weighted ? ctx.saved(4) : null, ctx.saved(2), ctx.saved(3)] as const;
+      run(Op.crossEntropyBackward, [...inputs], [dLogits], [reduction, ignoreIndex, labelSmoothing]);
+      return dLogits;
+    },
+  ],
+});
+
+const nllLossOp = defineOp({
+  name: 'nllLoss',
+  forward(ctx: Context<ClassKept>, logProbs: Tensor, target: Tensor, weight: Tensor | null, kept: ClassKept): Tensor {
+    const { device, dtype } = logProbs;
+    const loss = fresh(kept.reduction === 0 ? target.shape : [], dtype, device);
+    const totalWeight = fresh([], accumulator(dtype), device);
+    run(Op.nllLoss, [logProbs, target, weight], [loss, totalWeight], [kept.reduction, kept.ignoreIndex]);
+    rememberOrigin();
+    ctx.save(target, totalWeight, ...(weight ? [weight] : []));
+    ctx.keep(kept);
+    return loss;
+  },
+  gradients: [
+    (g, ctx) => {
+      const { reduction, ignoreIndex, shape, weighted } = ctx.params;
+      const dLogProbs = fresh(shape, g.dtype, g.device);
+      run(Op.nllLossBackward, [g, ctx.saved(0), weighted ? ctx.saved(2) : null, ctx.saved(1)], [dLogProbs], [reduction, ignoreIndex]);
+      return dLogProbs;
+    },
+  ],
+});
+
+function checkClasses(input: Tensor, weight: Tensor | null | undefined, where: string): number {
+  checkFloat(input, where);
+  if (input.ndim === 0)
+    throw new ShapeError(`${where}: expected input [N, C, ...] or [C], got a tensor without dimensions`);
+  const classes = input.shape[input.ndim === 1 ? 0 : 1]!;
+  if (classes === 0) throw new ShapeError(`${where}: input ${formatShape(input.shape)} has no classes`);
+  if (weight) {
+    checkTensor(weight, where, 'weight');
+    if (weight.ndim !== 1 || weight.shape[0] !== classes)
+      throw new ShapeError(`${where}: weight must be [${classes}], one number per class, got ${formatShape(weight.shape)}`);
+    checkSameDType(input, weight, where, 'input', 'weight');
+    if (weight.requiresGrad && isGradEnabled())
+      throw new AutogradError(`${where}: there is no gradient with respect to weight; pass weight.detach()`);
+  }
+  return classes;
+}
+
+function classLoss(
+  op: typeof crossEntropyOp,
+  where: string,
+  input: Tensor,
+  target: Tensor,
+  { weight = null, ignoreIndex = -100, reduction, labelSmoothing = 0 }: CrossEntropyOptions,
+): Tensor {
+  if (target.dtype !== 'int64' && target.dtype !== 'int32' && target.dtype !== 'uint8')
+    throw new DTypeError(`${where}: targets that are class numbers must be int64, int32 or uint8, got ${target.dtype}`);
+  const shape = input.ndim === 1 ? [] : [input.shape[0]!, ...input.shape.slice(2)];
+  if (!sameShape(target.shape, shape))
+    throw new ShapeError(
+      `${where}: expected target ${formatShape(shape)} for input ${formatShape(input.shape)}, got ${formatShape(target.shape)}`,
+    );
+  if (!Number.isSafeInteger(ignoreIndex))
+    throw new ArgumentError(`${where}: ignoreIndex must be an integer, got ${String(ignoreIndex)}`);
+  const code = reductions.indexOf(checkReduction(reduction, where));
+  return op(input, target, weight, { reduction: code, ignoreIndex, labelSmoothing, shape: input.shape, weighted: weight !== null });
+}
+
+/**
+ * Cross entropy of softmax(input): the loss of classification networks, from their raw scores.
+ *
+ * @param input [N, C], [N, C, ...] or [C]: one score per class, floating
+ * @param target class numbers, int64, int32 or uint8: [N], [N, ...] or []; or probabilities: floating, input's shape
+ * @param options labelSmoothing is that of Szegedy et al., arXiv:1512.00567. The mean of class-number targets is
+ * weighted: it divides by the sum of the weights of the targets that count.
+ * @returns a scalar; with reduction 'none' one loss per target
+ * @throws ShapeError when the shapes do not fit; DTypeError; ArgumentError for options out of range. A class number
+ * outside [0, C) other than ignoreIndex is found while the operation runs: the next operation, or reading a value,
+ * throws IndexError.
+ */
+export function crossEntropy(input: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
+  const where = 'crossEntropy';
+  checkTensor(input, where);
+  checkTensor(target, where, 'target');
+  checkClasses(input, options.weight, where);
+  if (options.labelSmoothing !== undefined) checkNumber(options.labelSmoothing, 0, 1, where, 'labelSmoothing');
+  return isFloating(target.dtype) ? softCrossEntropy(input, target, options) : classLoss(crossEntropyOp, where, input, target, options);
+}
+
+function softCrossEntropy(input: Tensor, target: Tensor, options: CrossEntropyOptions): Tensor {
+  const { weight = null, labelSmoothing = 0 } = options;
+  const reduction = checkReduction(options.reduction, 'crossEntropy');
+  if (!sameShape(input.shape, target.shape))
+    throw new ShapeError(
+      `crossEntropy: targets that are probabilities must have the input's shape ${formatShape(input.shape)}, ` +
+        `got ${formatShape(target.shape)}`,
+    );
+  if (options.ignoreIndex !== undefined && options.ignoreIndex >= 0)
+    throw new ArgumentError('crossEntropy: ignoreIndex is for targets that are class numbers');
+  checkSameDType(input, target, 'crossEntropy', 'input', 'probabilities');
+  const dim = input.ndim === 1 ? 0 : 1;
+  const classes = input.shape[dim]!;
+  const smooth = labelSmoothing > 0 ? add(mul(target, 1 - labelSmoothing), labelSmoothing / classes) : target;
+  let losses = neg(mul(logSoftmax(input, dim), smooth));
+  if (weight) losses = mul(losses, reshape(weight, input.shape.map((_, i) => (i === dim ? classes : 1))));
+  if (reduction === 'none') return sum(losses, dim);
+  return reduction === 'sum' ? sum(losses) : mul(mean(losses), classes);
+}
+
+/**
+ * Negative log likelihood, from the logarithms of probabilities such as logSoftmax() gives.
+ *
+ * @param input [N, C], [N, C, ...] or [C], floating
+ * @param target class numbers, int64, int32 or uint8: [N], [N, ...] or []
+ * @returns and throws as crossEntropy
+ */
+export function nllLoss(input: Tensor, target: Tensor, options: NllLossOptions = {}): Tensor {
+  checkTensor(input, 'nllLoss');
+  checkTensor(target, 'nllLoss', 'target');
+  checkClasses(input, options.weight, 'nllLoss');
+  return classLoss(nllLossOp, 'nllLoss', input, target, options);
+}
+
+// ---- regression ------------------------------------------------------------------------------------------------------
+
+// A loss of the difference between input and target; `gradient` is that of (incoming gradient, difference).
+function differenceLoss(name: string, value: (d: Tensor) => Tensor, gradient: (g: Tensor, d: Tensor) => Tensor) {
+  const apply = defineOp({
+    name,
+    inputs: 2,
+    forward(ctx: Context<Reduction>, a: Tensor, b: Tensor, reduction: Reduction): Tensor {
+      const d = binaryKernel(Op.sub, a, b);
+      ctx.save(d);
+      ctx.keep(reduction);
+      const losses = value(d);
+      if (reduction === 'none') return losses;
+      return reduceKernel(reduction === 'sum' ? Op.sum : Op.mean, losses, [...losses.shape.keys()], false);
+    },
+    backward([g], ctx) {
+      const d = ctx.saved(0);
+      const scaled = ctx.params === 'mean' ? binaryKernel(Op.mul, g!, 1 / d.numel) : g!;
+      const dInput = gradient(scaled, d);
+      return [ctx.needs[0] ? dInput : null, ctx.needs[1] ? unaryKernel(Op.neg, dInput) : null];
+    },
+  });
+  return (input: Tensor, target: Tensor, options: LossOptions = {}): Tensor => {
+    checkTensor(input, name);
+    checkTensor(target, name, 'target');
+    if (!sameShape(input.shape, target.shape))
+      throw new ShapeError(
+        `${name}: input and target must have one shape, got ${formatShape(input.shape)} and ${formatShape(target.shape)}`,
+      );
+    const [a, b] = promote(input, target, name) as [Tensor, Tensor];
+    checkFloat(a, name);
+    return apply(a, b, checkReduction(options.reduction, name));
+  };
+}
+
+/**
+ * Squared error (input - target)².
+ *
+ * @param input any shape, floating
+ * @param target the same shape: unlike PyTorch, which only warns, other shapes are not broadcast
+ * @throws ShapeError, DTypeError; ArgumentError for an unknown reduction
+ */
+export const mseLoss = differenceLoss(
+  'mseLoss',
+  (d) => unaryKernel(Op.square, d),
+  (g, d) => binaryKernel(Op.mul, binaryKernel(Op.mul, g, 2), d),
+);
+
+/** Absolute error |input - target|. Arguments and errors are those of mseLoss. */
+export const l1Loss = differenceLoss(
+  'l1Loss',
+  (d) => unaryKernel(Op.abs, d),
+  (g, d) => binaryKernel(Op.absBackward, g, d),
+);
+
+// ---- binary classification -------------------------------------------------------------------------------------------
+
+export interface BinaryCrossEntropyOptions extends LossOptions {
+  /** Factor of each loss; broadcast to the input's shape. */
+  weight?: Tensor | null;
+  /** Factor of the positive targets' part, often one number per class; broadcast to the input's shape. */
+  posWeight?: Tensor | null;
+}
+
+const bceOp = defineOp({
+  name: 'binaryCrossEntropyWithLogits',
+  forward(ctx: Context, x: Tensor, target: Tensor): Tensor {
+    ctx.save(x, target);
+    return binaryKernel(Op.bceWithLogits, x, target);
+  },
+  gradients: [
+    (g, ctx) => ternaryKernel(Op.bceWithLogitsBackward, g, ctx.saved(0), ctx.saved(1)),
+    (g, ctx) => unaryKernel(Op.neg, binaryKernel(Op.mul, g, ctx.saved(0))),
+  ],
+});
+
+// log(1 + exp(-x)): the loss of a positive target.
+const positiveLossOp = defineOp({
+  name: 'binaryCrossEntropyWithLogits',
+  forward(ctx: Context, x: Tensor): Tensor {
+    ctx.save(x);
+    return binaryKernel(Op.bceWithLogits, x, 1);
+  },
+  gradients: [(g, ctx) => ternaryKernel(Op.bceWithLogitsBackward, g, ctx.saved(0), 1)],
+});
+
+/**
+ * Cross entropy of sigmoid(input) with probabilities, without overflow: for tasks in which several classes may hold.
+ *
+ * @param input any shape, floating: scores
+ * @param target the same shape: probabilities
+ * @throws ShapeError, DTypeError; ArgumentError for an unknown reduction
+ */
+export function binaryCrossEntropyWithLogits(input: Tensor, target: Tensor, options: BinaryCrossEntropyOptions = {}): Tensor {
+  const where = 'binaryCrossEntropyWithLogits';
+  checkTensor(input, where);
+  checkTensor(target, where, 'target');
+  checkFloat(input, where);
+  if (!sameShape(input.shape, target.shape))
+    throw new ShapeError(
+      `${where}: target must have the input's shape ${formatShape(input.shape)}, got ${formatShape(target.shape)}`,
+    );
+  const reduction = checkReduction(options.reduction, where);
+  const factor = (w: Tensor | null | undefined, name: string): Tensor | null => {
+    if (!w) return null;
+    checkTensor(w, where, name);
+    if (!sameShape(broadcastShapes(w.shape, input.shape, where), input.shape))
+      throw new ShapeError(`${where}: ${name} ${formatShape(w.shape)} cannot be broadcast to the input's shape ${formatShape(input.shape)}`);
+    return w;
+  };
+  const weight = factor(options.weight, 'weight');
+  const posWeight = factor(options.posWeight, 'posWeight');
+  const [x, y] = promote(input, target, where) as [Tensor, Tensor];
+  let losses: Tensor;
+  if (posWeight) {
+    // (1 - y) x + (1 + (posWeight - 1) y) log(1 + exp(-x))
+    const positive = add(mul(sub(posWeight, 1), y), 1);
+    losses = add(mul(sub(1, y), x), mul(positive, positiveLossOp(x)));
+  } else {
+    losses = bceOp(x, y);
+  }
+  if (weight) losses = mul(losses, weight);
+  return reduced(losses, reduction);
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+// Maximum and average pooling of one to three spatial dimensions. Results keep the input's memory layout.
+import { defineOp, type Context } from '../autograd/op.js';
+import { ArgumentError, ShapeError } from '../native/errors.js';
+import { Op } from '../native/ops.gen.js';
+import { run } from '../native/run.js';
+import { checkShape, formatShape, stridesLike, type Shape } from '../tensor/shape.js';
+import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
+import { checkBatched, checkFloat, checkInteger, checkSizes, stridesAs, type Sizes } from './checks.js';
+import { copyKernel } from './kernels.js';
+import { squeeze, unsqueeze } from './view.js';
+
+export interface MaxPoolOptions {
+  /** Steps of the window. Default: kernelSize. */
+  stride?: Sizes;
+  /** Positions on both sides that never win. At most half of the window; default 0. */
+  padding?: Sizes;
+  /** Distance of the window's elements. Default 1. */
+  dilation?: Sizes;
+  /** Let windows reach over the end of the input, instead of leaving a rest out. Default false. */
+  ceilMode?: boolean;
+  /** Give the positions of the maxima, too. Default false. */
+  returnIndices?: boolean;
+}
+
+export interface AvgPoolOptions {
+  /** Steps of the window. Default: kernelSize. */
+  stride?: Sizes;
+  /** Zeros on both sides. At most half of kernelSize; default 0. */
+  padding?: Sizes;
+  /** Let windows reach over the end of the input, instead of leaving a rest out. Default false. */
+  ceilMode?: boolean;
+  /** Count padding in the divisor. Default true. */
+  countIncludePad?: boolean;
+  /** Divide by this instead of the window's size. */
+  divisorOverride?: number | null;
+}
+
+interface Window {
+  kernel: readonly number[];
+  stride: readonly number[];
+  padding: readonly number[];
+  dilation: readonly number[];
+}
+
+type Triple = [number, number, number];
+const triple = (list: readonly number[], rest: number): Triple => [list[0]!, list[1] ?? rest, list[2] ?? rest];
+const placement = (w: Window) =>
+  [...triple(w.kernel, 1), ...triple(w.stride, 1), ...triple(w.padding, 0)] as [...Triple, ...Triple, ...Triple];
+
+const letters = ['', 'L', 'H, W', 'D, H, W'];
+
+interface Pooling {
+  input: Tensor;
+  batched: boolean;
+  window: Window;
+  shape: Shape;
+}
+
+// Checks what all poolings share, and works out the result's shape.
+function prepare(
+  spatial: number,
+  where: string,
+  x: Tensor,
+  kernelSize: Sizes,
+  options: { stride?: Sizes; padding?: Sizes; dilation?: Sizes; ceilMode?: boolean },
+): Pooling {
+  checkTensor(x, where);
+  const batched = checkBatched(x, spatial + 2, where, `C, ${letters[spatial]}`);
+  checkFloat(x, where);
+  const kernel = checkSizes(kernelSize, spatial, 1, where, 'kernelSize');
+  const stride = checkSizes(options.stride ?? kernel, spatial, 1, where, 'stride');
+  const padding = checkSizes(options.padding ?? 0, spatial, 0, where, 'padding');
+  const dilation = checkSizes(options.dilation ?? 1, spatial, 1, where, 'dilation');
+  const input = batched ? x : unsqueeze(x, 0);
+  const shape = input.shape.slice(0, 2);
+  for (let i = 0; i < spatial; i++) {
+    const extent = dilation[i]! * (kernel[i]! - 1) + 1;
+    if (padding[i]! > extent / 2)
+      throw new ArgumentError(
+        `${where}: padding must be at most half of the window, got padding ${formatShape(padding)} for ` +
+          `kernelSize ${formatShape(kernel)}`,
+      );
+    const size = input.shape[i + 2]!;
+    const reach = size + 2 * padding[i]! - extent;
+    // With ceilMode a window may end beyond the input, but not begin in the padding behind it.
+    let out = Math.floor(reach / stride[i]!) + 1;
+    if (options.ceilMode && reach % stride[i]! !== 0 && out * stride[i]! < size + padding[i]!) out++;
+    if (size === 0 || out < 1)
+      throw new ShapeError(
+        `${where}: the kernel is larger than the padded input: kernelSize ${formatShape(kernel)}` +
+          `${dilation.some((d) => d > 1) ? ` with dilation ${formatShape(dilation)}` : ''}, padding ${formatShape(padding)}, ` +
+          `input ${formatShape(x.shape)}`,
+      );
+    shape.push(out);
+  }
+  if (shape[1] === 0) throw new ShapeError(`${where}: input ${formatShape(x.shape)} has no channels`);
+  return { input, batched, window: { kernel, stride, padding, dilation }, shape: checkShape(shape, where) };
+}
+
+// ---- maximum ---------------------------------------------------------------------------------------------------------
+
+interface MaxKept {
+  window: Window;
+  shape: Shape;
+  strides: readonly number[];
+}
+
+// Its results are the maxima and, where anybody needs them, their int32 positions.
+const maxPoolOp = defineOp({
+  name: 'maxPool',
+  inputs: 1,
+  forward(ctx: Context<MaxKept>, x: Tensor, window: Window, shape: Shape, withIndices: boolean): Tensor[] {
+    const strides = stridesAs(x, shape);
+    const y = fresh(shape, x.dtype, x.device, strides);
+    const indices = withIndices || ctx.recording ? fresh(shape, 'int32', x.device, strides) : null;
+    run(Op.maxPool, [x], [y, indices], [...placement(window), ...triple(window.dilation, 1)]);
+    if (!indices) return [y];
+    ctx.save(indices);
+    ctx.keep({ window, shape: x.shape, strides: stridesLike(x.shape, x.strides) });
+    return [y, indices];
+  },
+  backward([g], ctx) {
+    if (!g) return [null];
+    const { window, shape, strides } = ctx.params;
+    const dX = fresh(shape, g.dtype, g.device, strides);
+    run(Op.maxPoolBackward, [g, ctx.saved(0)], [dX], [...placement(window), ...triple(window.dilation, 1)]);
+    return [dX];
+  },
+});
+
+function maxPool(spatial: number, where: string, x: Tensor, kernelSize: Sizes, options: MaxPoolOptions): Tensor | [Tensor, Tensor] {
+  const { input, batched, window, shape } = prepare(spatial, where, x, kernelSize, options);
+  const returnIndices = options.returnIndices === true;
+  const [y, indices] = maxPoolOp(input, window, shape, returnIndices);
+  const values = batched ? y! : squeeze(y!, 0);
+  if (!returnIndices) return values;
+  const positions = copyKernel(indices!, 'int64');
+  return [values, batched ? positions : squeeze(positions, 0)];
+}
+
+type Indices = { returnIndices: true };
+
+/**
+ * Maximum over windows of a sequence; see maxPool2d.
+ * @param x [N, C, L] or [C, L], floating
+ */
+export function maxPool1d(x: Tensor, kernelSize: Sizes, options: MaxPoolOptions & Indices): [values: Tensor, indices: Tensor];
+export function maxPool1d(x: Tensor, kernelSize: Sizes, options?: MaxPoolOptions): Tensor;
+export function maxPool1d(x: Tensor, kernelSize: Sizes, options: MaxPoolOptions = {}): Tensor | [Tensor, Tensor] {
+  return maxPool(1, 'maxPool1d', x, kernelSize, options);
+}
+
+/**
+ * Maximum over windows of an image; NaN wins, and the first of equals.
+ *
+ * @param x [N, C, H, W] or [C, H, W], floating
+ * @param kernelSize the window's size, one number or [kH, kW]
+ * @returns [N, C, H', W'] (or without N); with `returnIndices` also the int64 positions of the maxima in the flattened
+ * H x W plane
+ * @throws ShapeError for a wrong rank and a window larger than the padded input; DTypeError; ArgumentError for options
+ * out of range
+ */
+export function maxPool2d(x: Tensor, kernelSize: Sizes, options: MaxPoolOptions & Indices): [values: Tensor, indices: Tensor];
+export function maxPool2d(x: Tensor, kernelSize: Sizes, options?: MaxPoolOptions): Tensor;
+export function maxPool2d(x: Tensor, kernelSize: Sizes, options: MaxPoolOptions = {}): Tensor | [Tensor, Tensor] {
+  return maxPool(2, 'maxPool2d', x, kernelSize, options);
+}
+
+/**
+ * Maximum over windows of a volume; see maxPool2d.
+ * @param x [N, C, D, H, W] or [C, D, H, W], floating
+ */
+export function maxPool3d(x: Tensor, kernelSize: Sizes, options: MaxPoolOptions & Indices): [values: Tensor, indices: Tensor];
+export function maxPool3d(x: Tensor, kernelSize: Sizes, options?: MaxPoolOptions): Tensor;
+export function maxPool3d(x: Tensor, kernelSize: Sizes, options: MaxPoolOptions = {}): Tensor | [Tensor, Tensor] {
+  return maxPool(3, 'maxPool3d', x, kernelSize, options);
+}
+
+// ---- average ---------------------------------------------------------------------------------------------------------
+
+interface AvgKept {
+  attrs: readonly number[];
+  shape: Shape;
+  strides: readonly number[];
+}
+
+const avgPoolOp = defineOp({
+  name: 'avgPool',
+  forward(ctx: Context<AvgKept>, x: Tensor, shape: Shape, attrs: readonly number[]): Tensor {
+    const y = fresh(shape, x.dtype, x.device, stridesAs(x, shape));
+    run(Op.avgPool, [x], [y], attrs as never);
+    ctx.keep({ attrs, shape: x.shape, strides: stridesLike(x.shape, x.strides) });
+    return y;
+  },
+  gradients: [
+    (g, ctx) => {
+      const { attrs, shape, strides } = ctx.params;
+      const dX = fresh(shape, g.dtype, g.device, strides);
+      run(Op.avgPoolBackward, [g], [dX], attrs as never);
+      return dX;
+    },
+  ],
+});
+
+function avgPool(spatial: number, where: string, x: Tensor, kernelSize: Sizes, options: AvgPoolOptions): Tensor {
+  const { input, batched, window, shape } = prepare(spatial, where, x, kernelSize, options);
+  const { countIncludePad = true, divisorOverride = null } = options;
+  const divisor = divisorOverride === null ? 0 : checkInteger(divisorOverride, -Infinity, where, 'divisorOverride');
+  if (divisorOverride === 0) throw new ArgumentError(`${where}: divisorOverride must not be 0`);
+  const y = avgPoolOp(input, shape, [...placement(window), countIncludePad ? 1 : 0, divisor]);
+  return batched ? y : squeeze(y, 0);
+}
+
+/**
+ * Mean over windows of a sequence; see avgPool2d.
+ * @param x [N, C, L] or [C, L], floating
+ */
+export function avgPool1d(x: Tensor, kernelSize: Sizes, options: AvgPoolOptions = {}): Tensor {
+  return avgPool(1, 'avgPool1d', x, kernelSize, options);
+}
+
+/**
+ * Mean over windows of an image.
+ *
+ * @param x [N, C, H, W] or [C, H, W], floating
+ * @param kernelSize the window's size, one number or [kH, kW]
+ * @returns [N, C, H', W'] (or without N)
+ * @throws as maxPool2d
+ */
+export function avgPool2d(x: Tensor, kernelSize: Sizes, options: AvgPoolOptions = {}): Tensor {
+  return avgPool(2, 'avgPool2d', x, kernelSize, options);
+}
+
+/**
+ * Mean over windows of a volume; see avgPool2d.
+ * @param x [N, C, D, H, W] or [C, D, H, W], floating
+ */
+export function avgPool3d(x: Tensor, kernelSize: Sizes, options: AvgPoolOptions = {}): Tensor {
+  return avgPool(3, 'avgPool3d', x, kernelSize, options);
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+import { defineOp, type Context } from '../autograd/op.js';
+import { Op } from '../native/ops.gen.js';
+import { run } from '../native/run.js';
+import { checkDType, type DType } from '../tensor/dtype.js';
+import { normalizeDim } from '../tensor/shape.js';
+import { checkTensor, type Tensor } from '../tensor/tensor.js';
+import { checkFloat } from './checks.js';
+import { like } from './kernels.js';
+import { cast } from './promote.js';
+
+type SoftmaxId = typeof Op.softmax | typeof Op.logSoftmax;
+type BackwardId = typeof Op.softmaxBackward | typeof Op.logSoftmaxBackward;
+
+function normalized(name: string, forwardOp: SoftmaxId, backwardOp: BackwardId) {
+  const apply = defineOp({
+    name,
+    forward(ctx: Context<number>, x: Tensor, dim: number): Tensor {
+      const y = like(x);
+      run(forwardOp, [x], [y], [dim]);
+      ctx.save(y);
+      ctx.keep(dim);
+      return y;
+    },
+    gradients: [
+      (g, ctx) => {
+        const y = ctx.saved(0);
+        const dX = like(y);
+        run(backwardOp, [g, y], [dX], [ctx.params]);
+        return dX;
+      },
+    ],
+  });
+  return (x: Tensor, dim: number, { dtype }: { dtype?: DType } = {}): Tensor => {
+    checkTensor(x, name);
+    const at = normalizeDim(dim, x.ndim, name);
+    const input = dtype === undefined || checkDType(dtype, name) === x.dtype ? x : cast(x, dtype);
+    checkFloat(input, name);
+    return apply(input, at);
+  };
+}
+
+/**
+ * exp(x) divided by its sum along `dim`, without overflow.
+ *
+ * @param x any shape, floating unless options.dtype makes it so
+ * @param dim the dimension whose elements add up to 1
+ * @param options dtype: convert x to it first
+ * @throws ShapeError when there is no such dimension; DTypeError
+ */
+export const softmax = normalized('softmax', Op.softmax, Op.softmaxBackward);
+
+/**
+ * The logarithm of softmax(x, dim), computed in one step and so without loss of precision.
+ * Arguments and errors are those of softmax.
+ */
+export const logSoftmax = normalized('logSoftmax', Op.logSoftmax, Op.logSoftmaxBackward);
