@@ -71,8 +71,10 @@ export function buildAddon({ anew = false, tree = 'build', env = {} } = {}) {
     rmSync(cache, { force: true });
     throw new SetupError(`the native addon could not be built.\n\n${explain(output)}\n\n  The whole log: ${log}`);
   }
-  writeFileSync(stampOf(tree), `${JSON.stringify({ began, ...now }, null, 2)}\n`);
-  say(`built in ${Math.round((Date.now() - began) / 1000)} s: ${summary(output, tree)}`);
+  const cuda = cudaOutcome(output, tree);
+  writeFileSync(stampOf(tree), `${JSON.stringify({ began, cuda, ...now }, null, 2)}\n`);
+  const oneDnn = /-- (oneDNN \d[^:\n]*): /.exec(output)?.[1] ?? 'CPU';
+  say(`built in ${Math.round((Date.now() - began) / 1000)} s: ${oneDnn}, ${cuda ? `no CUDA (${cuda})` : 'CUDA'}`);
   return true;
 }
 
@@ -101,10 +103,12 @@ function explain(output) {
   return (compiler.length ? compiler.slice(0, 8) : lines.filter(Boolean).slice(-12)).map((line) => `  ${line}`).join('\n');
 }
 
-function summary(output, tree) {
-  const oneDnn = /-- (oneDNN \d[^:\n]*): (.*)/.exec(output);
-  const cuda = existsSync(path.join(releaseFolder(tree), 'liblenode_cuda.so'));
-  const parts = [oneDnn ? `${oneDnn[1]}${oneDnn[2].startsWith(at()) ? ' (private copy)' : ''}` : 'CPU'];
-  parts.push(cuda ? 'CUDA' : 'no CUDA (`lenode doctor` says why)');
-  return parts.join(', ');
+/** Why there is no CUDA library, for `lenode doctor`; null if there is one. */
+function cudaOutcome(output, tree) {
+  const library = path.join(releaseFolder(tree), 'liblenode_cuda.so');
+  const off = process.env.LENODE_CUDA?.toLowerCase() === 'off' ? 'LENODE_CUDA was off.' : undefined;
+  const reason = off ?? /building without the CUDA backend: (.*)/.exec(output)?.[1];
+  // One from an earlier build would not fit this addon.
+  if (reason) rmSync(library, { force: true });
+  return existsSync(library) ? null : (reason ?? recorded(tree)?.cuda ?? 'the build did not look for CUDA.');
 }
