@@ -5,11 +5,13 @@ import { backward, type BackwardOptions } from '../autograd/engine.js';
 import type { Shape } from '../tensor/shape.js';
 import type { DType } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
-import * as indexing from './indexing.js';
+import * as index from './indexing.js';
 import * as inplace from './inplace.js';
 import * as matrix from './matmul.js';
+import * as order from './order.js';
 import * as pointwise from './pointwise.js';
 import * as reduce from './reduce.js';
+import type { ReduceOptions } from './reduce.js';
 import { logSoftmax, softmax } from './softmax.js';
 import * as view from './view.js';
 
@@ -66,14 +68,14 @@ const methods = {
   std: reduce.std,
   any: reduce.any,
   all: reduce.all,
-  max: indexing.max,
-  min: indexing.min,
-  argmax: indexing.argmax,
-  argmin: indexing.argmin,
-  cumsum: indexing.cumsum,
-  sort: indexing.sort,
-  argsort: indexing.argsort,
-  topk: indexing.topk,
+  max: order.max,
+  min: order.min,
+  argmax: order.argmax,
+  argmin: order.argmin,
+  cumsum: order.cumsum,
+  sort: order.sort,
+  argsort: order.argsort,
+  topk: order.topk,
   softmax,
   logSoftmax,
   // matrices
@@ -101,10 +103,10 @@ const methods = {
   contiguous: view.contiguous,
   to: view.to,
   // positions
-  indexSelect: indexing.indexSelect,
-  indexAdd: indexing.indexAdd,
-  gather: indexing.gather,
-  scatterAdd: indexing.scatterAdd,
+  indexSelect: index.indexSelect,
+  indexAdd: index.indexAdd,
+  gather: index.gather,
+  scatterAdd: index.scatterAdd,
   // in place
   add_: inplace.add_,
   sub_: inplace.sub_,
@@ -119,12 +121,19 @@ const methods = {
 
 type Table = typeof methods;
 type Methods = {
-  [K in keyof Table]: Table[K] extends (x: Tensor, ...rest: infer A) => infer R ? (...rest: A) => R : never;
+  [K in Exclude<keyof Table, 'max' | 'min'>]: Table[K] extends (x: Tensor, ...rest: infer A) => infer R ? (...rest: A) => R : never;
 };
 
 declare module '../tensor/tensor.js' {
-  // eslint-disable-next-line @typescript-eslint/no-empty-object-type, @typescript-eslint/no-unused-vars
-  interface Tensor<S extends Shape, D extends DType> extends Methods {}
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars
+  interface Tensor<S extends Shape, D extends DType> extends Methods {
+    /** The largest value of all, or [values, indices] along `dim`. */
+    max(): Tensor;
+    max(dim: number, options?: ReduceOptions): [values: Tensor, indices: Tensor];
+    /** The smallest value of all, or [values, indices] along `dim`. */
+    min(): Tensor;
+    min(dim: number, options?: ReduceOptions): [values: Tensor, indices: Tensor];
+  }
 }
 
 for (const [name, operation] of Object.entries(methods))

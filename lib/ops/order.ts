@@ -10,7 +10,7 @@ import { contiguousStrides, formatShape, isContiguous, normalizeDim, type Shape 
 import { checkTensor, fresh, viewOf, type Tensor } from '../tensor/tensor.js';
 import { checkInteger, withDim } from './checks.js';
 import { copyKernel, like } from './kernels.js';
-import { scatterKernel } from './index.js';
+import { scatterKernel } from './pick.js';
 import { cast } from './promote.js';
 import { amax, amin, type ReduceOptions } from './reduce.js';
 

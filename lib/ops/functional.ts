@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What users know as F: the functions behind the layers of nn, by PyTorch's names.
+export {
+  conv1d,
+  conv2d,
+  conv3d,
+  convTranspose1d,
+  convTranspose2d,
+  convTranspose3d,
+  type ConvOptions,
+  type ConvTransposeOptions,
+} from './conv.js';
+export { dropout, type DropoutOptions } from './dropout.js';
+export {
+  binaryCrossEntropyWithLogits,
+  crossEntropy,
+  l1Loss,
+  mseLoss,
+  nllLoss,
+  type BinaryCrossEntropyOptions,
+  type CrossEntropyOptions,
+  type LossOptions,
+  type NllLossOptions,
+  type Reduction,
+} from './loss.js';
+export { linear } from './matmul.js';
+export { embedding, oneHot, type EmbeddingOptions } from './pick.js';
+export { elu, gelu, leakyRelu, relu, sigmoid, silu, softplus, tanh } from './pointwise.js';
+export {
+  avgPool1d,
+  avgPool2d,
+  avgPool3d,
+  maxPool1d,
+  maxPool2d,
+  maxPool3d,
+  type AvgPoolOptions,
+  type MaxPoolOptions,
+} from './pool.js';
+export { logSoftmax, softmax } from './softmax.js';
+export { pad } from './view.js';
