@@ -9,11 +9,11 @@ import { loadCheckpoint, saveCheckpoint } from '../io/checkpoint.js';
 import { lenet5, mnistCnn } from '../models/index.js';
 import type { Module } from '../nn/module.js';
 import { formatBytes } from '../native/run.js';
-import { memoryStats } from '../native/memory.js';
 import { manualSeed } from '../ops/random.js';
 import { Adam } from '../optim/adam.js';
 import { OneCycleLR } from '../optim/schedulers.js';
 import { device as toDevice, type Device, type DeviceLike } from '../tensor/device.js';
+import { memoryStats } from '../tensor/memory.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { fit, type EpochReport } from '../train/fit.js';
 import { EpochProgress } from './progress.js';
@@ -152,7 +152,7 @@ function summarise(model: string, place: Device, reports: readonly EpochReport[]
     trainSeconds,
     imagesPerSecond: images / trainSeconds,
     peakMemoryBytes:
-      place.type === 'cpu' ? process.resourceUsage().maxRSS * 1024 : memoryStats(place.id).peakReservedBytes,
+      place.type === 'cpu' ? process.resourceUsage().maxRSS * 1024 : memoryStats(place).peakReservedBytes,
   };
 }
 

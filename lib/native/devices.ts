@@ -9,6 +9,12 @@ export const CPU_ID = 0;
 export const cudaId = (index: number): number => index + 1;
 
 const opened = new Set<number>();
+const listeners: ((id: number) => void)[] = [];
+
+/** Calls `listener` whenever a device has been opened. */
+export function onOpen(listener: (id: number) => void): void {
+  listeners.push(listener);
+}
 
 /** Opens a device's stream unless it is open. @throws DeviceError that says why it cannot be used. */
 export function openDevice(id: number): void {
@@ -25,6 +31,7 @@ export function openDevice(id: number): void {
     throw fromNative(error, id === CPU_ID ? 'cpu' : `cuda:${id - 1}`);
   }
   opened.add(id);
+  for (const listener of listeners) listener(id);
 }
 
 export function deviceProperties(id: number): NativeDeviceProperties {

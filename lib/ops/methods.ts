@@ -5,7 +5,7 @@ import { backward, type BackwardOptions } from '../autograd/engine.js';
 import type { Shape } from '../tensor/shape.js';
 import type { DType } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
-import * as index from './indexing.js';
+import * as pick from './pick.js';
 import * as inplace from './inplace.js';
 import * as matrix from './matmul.js';
 import * as order from './order.js';
@@ -103,10 +103,10 @@ const methods = {
   contiguous: view.contiguous,
   to: view.to,
   // positions
-  indexSelect: index.indexSelect,
-  indexAdd: index.indexAdd,
-  gather: index.gather,
-  scatterAdd: index.scatterAdd,
+  indexSelect: pick.indexSelect,
+  indexAdd: pick.indexAdd,
+  gather: pick.gather,
+  scatterAdd: pick.scatterAdd,
   // in place
   add_: inplace.add_,
   sub_: inplace.sub_,

@@ -3,7 +3,7 @@
 import { noGrad } from '../autograd/mode.js';
 import { add_ } from '../ops/inplace.js';
 import { zeros } from '../ops/creation.js';
-import { argmax } from '../ops/indexing.js';
+import { argmax } from '../ops/order.js';
 import { eq, mul } from '../ops/pointwise.js';
 import { sum } from '../ops/reduce.js';
 import type { Tensor } from '../tensor/tensor.js';

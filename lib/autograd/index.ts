@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+export { backward, grad, type BackwardOptions } from './engine.js';
+export { gradcheck, GradcheckError, type GradcheckOptions } from './gradcheck.js';
+export { enableGrad, isGradEnabled, noGrad } from './mode.js';
+export { defineOp, type Context, type OpSpec } from './op.js';

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a program imports from 'lenode'.
+import './tensor/print.js';
+import './ops/methods.js';
+
+export * from './native/errors.js';
+export { diagnose } from './native/doctor.js';
+export { Tensor, type GradHook } from './tensor/tensor.js';
+export type { Shape } from './tensor/shape.js';
+export type { ArrayOf, DType, FloatDType } from './tensor/dtype.js';
+export { device, Device, synchronize, synchronizeSync, type DeviceLike } from './tensor/device.js';
+export * from './tensor/memory.js';
+export * from './tensor/backends.js';
+
+export * as autograd from './autograd/index.js';
+export { enableGrad, grad, isGradEnabled, noGrad } from './autograd/index.js';
+
+export * from './ops/creation.js';
+export * from './ops/random.js';
+export * from './ops/pointwise.js';
+export { all, amax, amin, any, mean, prod, std, sum, variance as var } from './ops/reduce.js';
+export * from './ops/order.js';
+export { cat, stack } from './ops/join.js';
+export { gather, indexAdd, indexSelect, scatterAdd } from './ops/pick.js';
+export { bmm, matmul, mm } from './ops/matmul.js';
+export {
+  broadcastTensors,
+  chunk,
+  clone,
+  expand,
+  flatten,
+  narrow,
+  permute,
+  reshape,
+  split,
+  squeeze,
+  t,
+  transpose,
+  unbind,
+  unsqueeze,
+} from './ops/view.js';
+export { logSoftmax, softmax } from './ops/softmax.js';
+export * as F from './ops/functional.js';
+
+export * as nn from './nn/index.js';
+export * as optim from './optim/index.js';
+export * as models from './models/index.js';
+export * as data from './data/index.js';
+export * as datasets from './data/datasets.js';
+export { DataLoader, Subset, TensorDataset, type BatchDataset, type Dataset } from './data/index.js';
+export * from './io/index.js';
+export * from './train/index.js';

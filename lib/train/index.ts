@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+export { evaluate, fit, type Batch, type EpochReport, type FitOptions, type LossFunction, type StepReport } from './fit.js';
+export { Accuracy, MeanLoss } from './metrics.js';
