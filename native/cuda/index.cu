@@ -121,10 +121,11 @@ Walk walk(const TensorView& walked, const TensorView& other, const TensorView& i
   for (int d = walked.rank - 1; d >= 0; --d) {
     const int64_t index_step = full ? index.strides[d] : (d == dim ? index.strides[0] : 0);
     const int64_t position_step = full ? row_major : (d == dim ? 1 : 0);
-    row_major *= walked.dims[d];
+    const int64_t size = full ? index.dims[d] : walked.dims[d];
+    row_major *= size;
     const int64_t steps[4] = {walked.strides[d], d == dim ? 0 : other.strides[d], index_step, position_step};
-    result.all.add(walked.dims[d], steps);
-    if (d != dim) result.lines.add(walked.dims[d], steps);
+    result.all.add(size, steps);
+    if (d != dim) result.lines.add(size, steps);
     else std::copy(steps, steps + 4, result.steps);
   }
   result.all.coalesce();
