@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run build`: the addon, with a new look for compilers and libraries, and dist/. `--ts`: dist/ alone.
-// `--prepare`, for npm: dist/ alone, and only where the packages for development are.
+// `npm run build`: the addon, with a new look for compilers and libraries, and dist/. `--addon`, `--ts`: one of them.
+// `--prepare`, for npm: dist/, if the packages for development are there.
 import { rmSync } from 'node:fs';
 import { buildAddon } from './lib/addon.mjs';
 import { at, exclusively, main, require } from './lib/project.mjs';
@@ -19,7 +19,8 @@ function canCompile() {
 await main(() => {
   if (option === '--prepare' && !canCompile()) return;
   exclusively(() => {
-    if (!option) buildAddon({ anew: true });
+    if (!option || option === '--addon') buildAddon({ anew: true });
+    if (option === '--addon') return;
     rmSync(at('dist'), { recursive: true, force: true });
     compile();
   });

@@ -2,7 +2,7 @@
 // Whatever is wrong with CUDA on this machine is simulated by environment variables, each in a process of its own:
 // what has been found is kept for the life of a process.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,10 +14,10 @@ const cli = path.join(root, 'dist', 'cli', 'main.js');
 let folder: string;
 
 /** A shared library with one function, as NVIDIA's version functions are. */
-function fakeLibrary(file: string, source: string): string {
+function fakeLibrary(file: string, source: string, ...flags: string[]): string {
   const target = path.join(folder, file);
   mkdirSync(path.dirname(target), { recursive: true });
-  execFileSync(process.env.CC ?? 'gcc', ['-shared', '-fPIC', '-x', 'c', '-', '-o', target], { input: source });
+  execFileSync(process.env.CC ?? 'gcc', ['-shared', '-fPIC', '-x', 'c', '-', '-o', target, ...flags], { input: source });
   return target;
 }
 
@@ -119,6 +119,19 @@ describe('lenode doctor', () => {
     const found = diagnosis({ LENODE_DISABLE_CUDA: '1' });
     expect(found.cuda.reason).toBe('LENODE_DISABLE_CUDA is 1');
     expect(found.cuda.remedy).toContain('Unset LENODE_DISABLE_CUDA');
+  });
+
+  it.runIf(existsSync(path.join(root, 'build/Release/liblenode_cuda.so')))('opens the CUDA library where there is no GPU', () => {
+    const driver = fakeLibrary(
+      'gpuless/libcuda.so.1',
+      'int cuDriverGetVersion(int* version) { *version = 13020; return 0; } int cuInit(unsigned flags) { return 100; }',
+      '-Wl,-soname,libcuda.so.1',
+    );
+    const found = diagnosis({ LENODE_CUDA_DRIVER: driver });
+    expect(found.problems.map((problem) => problem.component)).toEqual(['GPU']);
+    expect(found.cuda.reason).toMatch(/^the driver offers no GPU: \S/);
+    expect(found.cuda.cudnn?.version).toMatch(/^9\./);
+    expect(found.cuda.cublas?.version).toMatch(/^1[23]\./);
   });
 
   it('prints for people in 40 columns', () => {

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs every check, prints what each prints, and ends with the line `N passed, N failed`: the tests one by one, every
+// other check as one. What cannot run here is said to be skipped and counts as neither.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { findProgram } from './lib/prerequisites.mjs';
+import { at, root } from './lib/project.mjs';
+
+const wheels = at('build', 'cuda-wheels');
+const CUDA_WHEELS = ['nvidia-cudnn-cu13==9.28.0.42', 'nvidia-cublas==13.10.0.20', 'nvidia-cuda-nvrtc==13.5.37'];
+const results = at('build', 'test-results.json');
+const total = { passed: 0, failed: 0, skipped: 0 };
+const failures = [];
+
+/** Runs one command with its output visible. */
+function run(title, minutes, command, args, env = {}) {
+  console.log(`\n=== ${title}: ${[path.basename(command), ...args].join(' ')}`);
+  const began = Date.now();
+  const { status, signal, error } = spawnSync(command, args, {
+    cwd: root, stdio: ['ignore', 'inherit', 'inherit'], timeout: minutes * 60_000, env: { ...process.env, ...env },
+  });
+  const why = error ? error.message : signal ? `ended by ${signal}` : `exit status ${status}`;
+  console.log(`=== ${title}: ${status === 0 ? 'passed' : `FAILED (${why})`} after ${Math.round((Date.now() - began) / 1000)} s`);
+  return status === 0;
+}
+
+function count(title, passed) {
+  total[passed ? 'passed' : 'failed']++;
+  if (!passed) failures.push(title);
+  return passed;
+}
+
+const check = (title, minutes, command, ...rest) => count(title, run(title, minutes, command, ...rest));
+
+function skip(title, why) {
+  console.log(`\n=== ${title}: skipped: ${why}`);
+}
+
+/** The README's test command; its tests count one by one. */
+function tests() {
+  mkdirSync(path.dirname(results), { recursive: true });
+  rmSync(results, { force: true });
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
+  const passed = run('tests', 22, 'npm', ['test', '--', ...reporters]);
+  const report = existsSync(results) ? JSON.parse(readFileSync(results, 'utf8')) : undefined;
+  total.passed += report?.numPassedTests ?? 0;
+  total.failed += report?.numFailedTests ?? 0;
+  total.skipped += report?.numPendingTests ?? 0;
+  // A failure that is no test's: of the set-up, of a file that does not load, of the run itself.
+  if (!passed && !report?.numFailedTests) total.failed++;
+  if (!passed) failures.push('tests');
+}
+
+/** The CUDA library compiles and links against the real cuDNN and cuBLAS, and its graphs can be planned. */
+function cuda() {
+  const toolkits = [process.env.CUDA_PATH, process.env.CUDA_HOME, '/usr/local/cuda'].filter(Boolean);
+  if (!findProgram(...toolkits.map((home) => path.join(home, 'bin', 'nvcc')), 'nvcc')) {
+    skip('CUDA build', 'no nvcc');
+    return;
+  }
+  const release = (...names) => at('build', 'Release', ...names);
+  const env = { LENODE_CUDA: 'on' };
+  if (!existsSync(release('liblenode_cuda.so')) && !existsSync(path.join(wheels, 'nvidia', 'cudnn'))) {
+    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--target', wheels, ...CUDA_WHEELS];
+    if (!check('cuDNN and cuBLAS', 10, 'python3', pip)) return;
+  }
+  if (existsSync(wheels)) env.LENODE_CUDA_WHEELS = wheels;
+  const built = check('CUDA build', 20, process.execPath, ['scripts/build.mjs', '--addon'], env);
+  if (!built) return;
+  check('cuDNN plans', 5, release('plan_check'), ['test/fixtures/h200-deviceprop.json']);
+  check('CUDA library opens', 5, 'npm', ['test', '--', 'test/doctor.test.ts'], env);
+}
+
+const tool = (name, file) => at('node_modules', name, file);
+
+tests();
+check('op table', 1, process.execPath, ['scripts/gen-ops.mjs', '--check']);
+check('types', 5, process.execPath, [tool('typescript', 'bin/tsc'), '-p', 'tsconfig.json']);
+check('lint', 5, process.execPath, [tool('eslint', 'bin/eslint.js'), '.']);
+check('layers', 2, process.execPath, [
+  tool('dependency-cruiser', 'bin/dependency-cruise.mjs'), 'lib', '--config', '.dependency-cruiser.mjs',
+]);
+cuda();
+
+if (failures.length) console.log(`\nFailed: ${failures.join(', ')}`);
+if (total.skipped) console.log(`\n${total.skipped} tests skipped`);
+console.log(`\n${total.passed} passed, ${total.failed} failed`);
+process.exitCode = total.failed ? 1 : 0;
