@@ -105,7 +105,7 @@ LENODE_HD T logistic(T x) {
 // ---- unary -----------------------------------------------------------------------------------------------------
 LENODE_UNARY_FUNCTOR(neg) { return -x; }
 LENODE_UNARY_FUNCTOR(abs) { return x < T(0) ? -x : (x == T(0) ? T(0) : x); }
-LENODE_UNARY_FUNCTOR(sign) { return is_nan(x) ? x : T((x > T(0)) - (x < T(0))); }
+LENODE_UNARY_FUNCTOR(sign) { return T((x > T(0)) - (x < T(0))); }  // NaN gives 0, as in PyTorch
 LENODE_UNARY_FUNCTOR(square) { return x * x; }
 LENODE_UNARY_FUNCTOR(relu) { return x < T(0) ? T(0) : x; }  // this order lets NaN pass
 LENODE_UNARY_FUNCTOR(clamp) {
@@ -185,7 +185,13 @@ LENODE_BINARY_FUNCTOR(remainder) {
 }
 LENODE_BINARY_FUNCTOR(floor_divide) {
   if constexpr (is_float_v<T>) {
-    return floor_(a / b);
+    // From the exact remainder: a / b may round up to the next integer, as in 1 / 0.1.
+    if (b == T(0)) return a / b;
+    const T r = fmod_(a, b);
+    T q = (a - r) / b;
+    if (r != T(0) && (r < T(0)) != (b < T(0))) q -= T(1);
+    const T whole = floor_(q);
+    return q - whole > T(0.5) ? whole + T(1) : whole;
   } else {
     if (b == 0) return 0;
     if (b == -1) return T(0) - a;
@@ -234,7 +240,7 @@ LENODE_BINARY_FUNCTOR(silu_backward) {
   const T s = logistic(b);
   return a * s * (T(1) + b * (T(1) - s));
 }
-LENODE_BINARY_FUNCTOR(elu_backward) { return b < T(0) ? a * p.p[0] * exp_(b) : a; }
+LENODE_BINARY_FUNCTOR(elu_backward) { return b <= T(0) ? a * p.p[0] * exp_(b) : a; }
 LENODE_BINARY_FUNCTOR(softplus_backward) {
   const T scaled = b * p.p[0];
   return scaled > p.p[1] ? a : a * logistic(scaled);

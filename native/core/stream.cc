@@ -63,15 +63,18 @@ void Stream::stop() {
 
 Stream::Task& Stream::begin_task() {
   const uint64_t tail = tail_.load(std::memory_order_relaxed);
-  if (tail - head_.load(std::memory_order_acquire) >= kCapacity) {
-    // Sleep until half the queue is free: waking for every slot would cost more than the slot's work.
-    auto room = [&] { return tail - head_.load(std::memory_order_acquire) <= kCapacity / 2; };
-    std::unique_lock lock(mutex_);
-    producer_sleeps_.store(true, std::memory_order_seq_cst);
-    while (!room()) producer_wakes_.wait_for(lock, std::chrono::milliseconds(1));
-    producer_sleeps_.store(false, std::memory_order_seq_cst);
-  }
+  // Until half the queue is free: waking for every slot would cost more than the slot's work.
+  if (tail - head_.load(std::memory_order_acquire) >= kCapacity) sleep_until(tail - kCapacity / 2);
   return ring_[tail % kCapacity];
+}
+
+void Stream::sleep_until(uint64_t finished) {
+  auto reached = [&] { return head_.load(std::memory_order_acquire) >= finished; };
+  std::unique_lock lock(mutex_);
+  wake_at_.store(finished, std::memory_order_seq_cst);
+  // The timeout covers the moment between the consumer's look at wake_at_ and its next task.
+  while (!reached()) producer_wakes_.wait_for(lock, std::chrono::milliseconds(1));
+  wake_at_.store(kNever, std::memory_order_seq_cst);
 }
 
 void Stream::publish() {
@@ -146,13 +149,7 @@ void Stream::fence(std::function<void()> done) {
 void Stream::wait() {
   fence(nullptr);
   const uint64_t target = tail_.load(std::memory_order_relaxed);
-  auto reached = [&] { return head_.load(std::memory_order_acquire) >= target; };
-  if (spin_until(reached)) return;
-  std::unique_lock lock(mutex_);
-  producer_sleeps_.store(true, std::memory_order_seq_cst);
-  // The timeout covers the moment between the consumer's look at producer_sleeps_ and its next task.
-  while (!reached()) producer_wakes_.wait_for(lock, std::chrono::milliseconds(1));
-  producer_sleeps_.store(false, std::memory_order_seq_cst);
+  if (!spin_until([&] { return head_.load(std::memory_order_acquire) >= target; })) sleep_until(target);
 }
 
 AsyncError Stream::take_error() {
@@ -232,7 +229,7 @@ void Stream::loop(int32_t device) {
     if (stop_.load(std::memory_order_seq_cst)) break;
     execute(ring_[head % kCapacity]);
     head_.store(++head, std::memory_order_release);
-    if (producer_sleeps_.load(std::memory_order_seq_cst)) {
+    if (head >= wake_at_.load(std::memory_order_seq_cst)) {
       std::lock_guard lock(mutex_);
       producer_wakes_.notify_one();
     }

@@ -75,7 +75,10 @@ class Stream {
     std::function<void()> done;
   };
 
+  static constexpr uint64_t kNever = ~uint64_t{0};
+
   Task& begin_task();
+  void sleep_until(uint64_t finished);
   void publish();
   void loop(int32_t device);
   void execute(Task& task);
@@ -90,7 +93,8 @@ class Stream {
 
   std::mutex mutex_;
   std::condition_variable consumer_wakes_, producer_wakes_;
-  std::atomic<bool> consumer_sleeps_{false}, producer_sleeps_{false};
+  std::atomic<bool> consumer_sleeps_{false};
+  std::atomic<uint64_t> wake_at_{kNever};  // the number of finished tasks that the sleeping producer waits for
   std::atomic<bool> stop_{false};
   bool opened_ = false;
   AsyncError open_error_;
