@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+import { ArgumentError } from '../native/errors.js';
+import { checkInteger, checkSizes, type Sizes } from '../ops/checks.js';
+import { conv1d, conv2d, conv3d, type ConvOptions } from '../ops/conv.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { emptyParameter, type FactoryOptions } from './factory.js';
+import { resetLinear } from './init.js';
+import { Module } from './module.js';
+import type { Parameter } from './parameter.js';
+import * as repr from './repr.js';
+
+export interface ConvLayerOptions extends ConvOptions, FactoryOptions {
+  /** Whether a learned number is added to each output channel. Default true. */
+  bias?: boolean;
+}
+
+const convolutions = [undefined, conv1d, conv2d, conv3d] as const;
+
+/**
+ * What convolution layers share.
+ *
+ * Both parameters start uniform in +-1 / sqrt(fan in), as PyTorch's do (the weight's bound is He's with a = sqrt(5),
+ * arXiv:1502.01852). Shapes are PyTorch's; in memory, filters are channels-last.
+ */
+export abstract class ConvNd extends Module {
+  /** [outChannels, inChannels / groups, ...kernelSize] */
+  readonly weight: Parameter;
+  /** [outChannels], or null */
+  readonly bias: Parameter | null;
+  readonly kernelSize: readonly number[];
+  readonly stride: readonly number[];
+  readonly padding: readonly number[] | 'same' | 'valid';
+  readonly dilation: readonly number[];
+  readonly groups: number;
+
+  protected constructor(
+    private readonly spatial: 1 | 2 | 3,
+    readonly inChannels: number,
+    readonly outChannels: number,
+    kernelSize: Sizes,
+    { stride = 1, padding = 0, dilation = 1, groups = 1, bias = true, ...factory }: ConvLayerOptions,
+  ) {
+    super();
+    const where = new.target.name;
+    checkInteger(inChannels, 1, where, 'inChannels');
+    checkInteger(outChannels, 1, where, 'outChannels');
+    checkInteger(groups, 1, where, 'groups');
+    if (inChannels % groups !== 0 || outChannels % groups !== 0)
+      throw new ArgumentError(
+        `${where}: inChannels ${inChannels} and outChannels ${outChannels} must be divisible by groups ${groups}`,
+      );
+    this.kernelSize = checkSizes(kernelSize, spatial, 1, where, 'kernelSize');
+    this.stride = checkSizes(stride, spatial, 1, where, 'stride');
+    this.dilation = checkSizes(dilation, spatial, 1, where, 'dilation');
+    this.padding = typeof padding === 'string' ? padding : checkSizes(padding, spatial, 0, where, 'padding');
+    if (typeof padding === 'string') {
+      if (padding !== 'same' && padding !== 'valid')
+        throw new ArgumentError(`${where}: padding must be a number, numbers, 'same' or 'valid', got '${String(padding)}'`);
+      if (padding === 'same' && this.stride.some((s) => s !== 1))
+        throw new ArgumentError(`${where}: padding 'same' is for stride 1, got ${repr.tuple(this.stride)}`);
+    }
+    this.groups = groups;
+    this.weight = emptyParameter([outChannels, inChannels / groups, ...this.kernelSize], factory, where);
+    this.bias = bias ? emptyParameter([outChannels], factory, where) : null;
+    this.resetParameters();
+  }
+
+  /** Draws the parameters anew. */
+  resetParameters(): void {
+    resetLinear(this.weight, this.bias);
+  }
+
+  forward(x: Tensor): Tensor {
+    return convolutions[this.spatial](x, this.weight, this.bias, this);
+  }
+
+  override extraRepr(): string {
+    const { padding, dilation, groups } = this;
+    const parts = [
+      `${this.inChannels}, ${this.outChannels}`,
+      `kernel_size=${repr.tuple(this.kernelSize)}`,
+      `stride=${repr.tuple(this.stride)}`,
+    ];
+    if (typeof padding === 'string') parts.push(`padding=${padding}`);
+    else if (padding.some((p) => p !== 0)) parts.push(`padding=${repr.tuple(padding)}`);
+    if (dilation.some((d) => d !== 1)) parts.push(`dilation=${repr.tuple(dilation)}`);
+    if (groups !== 1) parts.push(`groups=${groups}`);
+    if (!this.bias) parts.push('bias=False');
+    return parts.join(', ');
+  }
+}
+
+/** Convolution over sequences: [N, inChannels, L] to [N, outChannels, L'], or both without N. Options as Conv2d's. */
+export class Conv1d extends ConvNd {
+  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvLayerOptions = {}) {
+    super(1, inChannels, outChannels, kernelSize, options);
+  }
+}
+
+/**
+ * Convolution over images: [N, inChannels, H, W] to [N, outChannels, H', W'], or both without N, where
+ * H' = floor((H + 2 padding - dilation (kH - 1) - 1) / stride) + 1.
+ *
+ * Options and their defaults: stride 1, padding 0 (or 'same', 'valid'), dilation 1, groups 1, bias true, dtype
+ * float32, device.
+ *
+ * @param kernelSize one number, or [kH, kW]
+ * @throws ArgumentError for options out of range; forward() throws ShapeError for another number of channels and an
+ * image smaller than the kernel
+ */
+export class Conv2d extends ConvNd {
+  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvLayerOptions = {}) {
+    super(2, inChannels, outChannels, kernelSize, options);
+  }
+}
+
+/** Convolution over volumes: [N, inChannels, D, H, W] to [N, outChannels, D', H', W']. Options as Conv2d's. */
+export class Conv3d extends ConvNd {
+  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvLayerOptions = {}) {
+    super(3, inChannels, outChannels, kernelSize, options);
+  }
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// How layers make their parameters.
+import { DTypeError } from '../native/errors.js';
+import { placeOf } from '../ops/creation.js';
+import type { DeviceLike } from '../tensor/device.js';
+import { checkDType, isFloating, type FloatDType } from '../tensor/dtype.js';
+import { channelsLastStrides, checkShape, type Shape } from '../tensor/shape.js';
+import { emptyTensor, type Tensor } from '../tensor/tensor.js';
+import { Parameter } from './parameter.js';
+
+/** Where a layer's parameters are made, and of what type. */
+export interface FactoryOptions {
+  /** Default: the CPU, or what setDefaultDevice() was told. */
+  device?: DeviceLike;
+  /** Default float32. */
+  dtype?: FloatDType;
+}
+
+/** A parameter with undefined values; filters of convolutions are channels-last in memory. */
+export function emptyParameter(shape: Shape, { device, dtype = 'float32' }: FactoryOptions, where: string): Parameter {
+  if (!isFloating(checkDType(dtype, where))) throw new DTypeError(`${where}: dtype must be floating, got ${dtype}`);
+  const strides = shape.length > 2 ? channelsLastStrides(checkShape(shape, where)) : undefined;
+  const data: Tensor = emptyTensor(checkShape(shape, where), dtype, placeOf(device === undefined ? {} : { device }), strides);
+  const parameter = new Parameter(data);
+  data.dispose(); // the parameter holds the memory
+  return parameter;
+}

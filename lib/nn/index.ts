@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// What users know as nn.
+export { ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh } from './activation.js';
+export { ModuleList, Sequential } from './containers.js';
+export { Conv1d, Conv2d, Conv3d, ConvNd, type ConvLayerOptions } from './conv.js';
+export { Dropout } from './dropout.js';
+export type { FactoryOptions } from './factory.js';
+export * as init from './init.js';
+export { Linear, type LinearOptions } from './linear.js';
+export { BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, Loss, MSELoss, NLLLoss } from './loss.js';
+export { Module, type AnyModule, type NamesOptions } from './module.js';
+export { Parameter } from './parameter.js';
+export { AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d, type MaxPoolLayerOptions } from './pooling.js';
+export { Flatten, Identity } from './shape.js';
+export type { KeyReport, StateDict } from './state.js';
+export * as functional from '../ops/functional.js';

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+import { checkInteger } from '../ops/checks.js';
+import { linear } from '../ops/matmul.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { emptyParameter, type FactoryOptions } from './factory.js';
+import { resetLinear } from './init.js';
+import { Module } from './module.js';
+import type { Parameter } from './parameter.js';
+import * as repr from './repr.js';
+
+export interface LinearOptions extends FactoryOptions {
+  /** Default true. */
+  bias?: boolean;
+}
+
+/**
+ * Fully connected layer: [..., inFeatures] to [..., outFeatures].
+ *
+ * Both parameters start uniform in +-1 / sqrt(inFeatures), as PyTorch's do.
+ */
+export class Linear extends Module {
+  /** [outFeatures, inFeatures] */
+  readonly weight: Parameter;
+  /** [outFeatures], or null */
+  readonly bias: Parameter | null;
+
+  constructor(
+    readonly inFeatures: number,
+    readonly outFeatures: number,
+    { bias = true, ...factory }: LinearOptions = {},
+  ) {
+    super();
+    checkInteger(inFeatures, 1, 'Linear', 'inFeatures');
+    checkInteger(outFeatures, 1, 'Linear', 'outFeatures');
+    this.weight = emptyParameter([outFeatures, inFeatures], factory, 'Linear');
+    this.bias = bias ? emptyParameter([outFeatures], factory, 'Linear') : null;
+    this.resetParameters();
+  }
+
+  /** Draws the parameters anew. */
+  resetParameters(): void {
+    resetLinear(this.weight, this.bias);
+  }
+
+  forward(x: Tensor): Tensor {
+    return linear(x, this.weight, this.bias);
+  }
+
+  override extraRepr(): string {
+    return `in_features=${this.inFeatures}, out_features=${this.outFeatures}, bias=${repr.bool(this.bias !== null)}`;
+  }
+}

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+import { inspect } from 'node:util';
+import { withoutGrad } from '../autograd/mode.js';
+import { ArgumentError, DTypeError } from '../native/errors.js';
+import { to, type ToOptions } from '../ops/view.js';
+import { device as toDevice, type DeviceLike } from '../tensor/device.js';
+import { checkDType, dtypes, isFloating, type DType, type FloatDType } from '../tensor/dtype.js';
+import { checkTensor, Tensor } from '../tensor/tensor.js';
+import { addHook } from './hooks.js';
+import { Parameter, rebind } from './parameter.js';
+import { checkFit, copyValues, type KeyReport, type StateDict } from './state.js';
+
+/** A module of any signature. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- only any stands for every A and R at once
+export type AnyModule = Module<any, any>;
+
+export interface NamesOptions {
+  /** Put before every name. */
+  prefix?: string;
+  /** Whether children's are included. Default true. */
+  recurse?: boolean;
+}
+
+/**
+ * Base class of layers and networks. A subclass assigns Parameters and other modules to properties and computes in
+ * forward(); the names of the properties, joined by dots, are the names of its parameters.
+ *
+ * ```ts
+ * class Classifier extends nn.Module {
+ *   hidden = new nn.Linear(784, 100);
+ *   output = new nn.Linear(100, 10);
+ *   forward(x: Tensor) { return this.output.forward(F.relu(this.hidden.forward(x.flatten(1)))); }
+ * }
+ * ```
+ *
+ * @typeParam A what forward() takes
+ * @typeParam R what forward() returns
+ */
+export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
+  /** Whether layers such as Dropout act as in training. Set by train() and eval(). */
+  training = true;
+  // By property.
+  readonly #buffers = new Map<string, { key: string; persistent: boolean }>();
+
+  /** Computes the result. Hooks run whenever and by whomever it is called. */
+  abstract forward(...args: A): R;
+
+  // ---- parts -------------------------------------------------------------------------------------------------
+
+  /**
+   * Makes a tensor part of the module that is no parameter: it moves with the module and is saved with it. It becomes
+   * the property `name`, which the class should declare.
+   *
+   * @param options persistent: whether it belongs to the state dict, default true. key: what it is called there, by
+   * default as the property: for PyTorch's `running_mean` in `runningMean`.
+   */
+  registerBuffer(name: string, tensor: Tensor | null, options: { persistent?: boolean; key?: string } = {}): void {
+    const { persistent = true, key = name } = options;
+    if (tensor !== null) checkTensor(tensor, 'registerBuffer', name);
+    this.#define('registerBuffer', name, tensor);
+    this.#buffers.set(name, { key, persistent });
+  }
+
+  /** Makes a parameter the property `name`; as an assignment, for names that are computed. */
+  registerParameter(name: string, parameter: Parameter | null): void {
+    if (parameter !== null && !(parameter instanceof Parameter))
+      throw new ArgumentError(`registerParameter: ${name} must be a Parameter or null`);
+    this.#define('registerParameter', name, parameter);
+  }
+
+  /** Makes a module the property `name`; as an assignment, for names that are computed. */
+  addModule(name: string, module: AnyModule): void {
+    if (!(module instanceof Module)) throw new ArgumentError(`addModule: ${name} must be a Module`);
+    this.#define('addModule', name, module);
+  }
+
+  #define(where: string, name: string, value: unknown): void {
+    if (typeof name !== 'string' || name === '' || name.includes('.'))
+      throw new ArgumentError(`${where}: a name must not be empty or contain a dot, got '${String(name)}'`);
+    if (name in this && !Object.hasOwn(this, name))
+      throw new ArgumentError(`${where}: '${name}' is a method of ${this.constructor.name}`);
+    Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
+  }
+
+  *#own<T>(kind: abstract new (...args: never[]) => T): Generator<[name: string, value: T]> {
+    for (const [name, value] of Object.entries(this)) if (value instanceof kind) yield [name, value];
+  }
+
+  #ownModules(): Generator<[name: string, module: AnyModule]> {
+    return this.#own(Module) as Generator<[string, AnyModule]>;
+  }
+
+  *#ownTensors(kind: 'parameters' | 'buffers' | 'state'): Generator<[name: string, value: Tensor]> {
+    if (kind !== 'buffers')
+      for (const [name, p] of this.#own(Parameter)) if (!this.#buffers.has(name)) yield [name, p as Tensor];
+    if (kind === 'parameters') return;
+    const values = this as unknown as Record<string, unknown>;
+    for (const [name, { key, persistent }] of this.#buffers) {
+      const value = values[name];
+      if (value instanceof Tensor && (persistent || kind === 'buffers')) yield [key, value as Tensor];
+    }
+  }
+
+  /** The modules assigned to this one's properties, each once. */
+  children(): AnyModule[] {
+    return this.namedChildren().map(([, child]) => child);
+  }
+  /** The modules assigned to this one's properties, with the properties' names. */
+  namedChildren(): [name: string, module: AnyModule][] {
+    return unique(this.#ownModules());
+  }
+
+  /** This module, its children, theirs, and so on, each once. */
+  modules(): AnyModule[] {
+    return this.namedModules().map(([, module]) => module);
+  }
+  /** As modules(), with names: '' for this one, 'features.0' for a grandchild. */
+  namedModules(prefix = ''): [name: string, module: AnyModule][] {
+    return unique(this.#walk(prefix));
+  }
+
+  // Without `ancestors`, each module once; with them, under each of its names.
+  *#walk(prefix: string, seen = new Set<AnyModule>(), ancestors?: Set<AnyModule>): Generator<[string, AnyModule]> {
+    const self = this;
+    if (ancestors?.has(self)) throw new ArgumentError(`${this.constructor.name}: a module contains itself: ${prefix}`);
+    if (!ancestors && seen.has(self)) return;
+    seen.add(self);
+    ancestors?.add(self);
+    yield [prefix, self];
+    for (const [name, child] of this.#ownModules()) yield* child.#walk(join(prefix, name), seen, ancestors);
+    ancestors?.delete(self);
+  }
+
+  *#tensors(kind: 'parameters' | 'buffers' | 'state', prefix: string, recurse = true): Generator<[string, Tensor]> {
+    const ancestors = kind === 'state' ? new Set<AnyModule>() : undefined;
+    const self: Iterable<[string, AnyModule]> = [[prefix, this]];
+    const modules = recurse ? this.#walk(prefix, new Set(), ancestors) : self;
+    for (const [path, module] of modules)
+      for (const [name, t] of module.#ownTensors(kind)) yield [join(path, name), t];
+  }
+
+  /** The module at a path such as 'features.0'. @throws ArgumentError when there is none */
+  getSubmodule(path: string): AnyModule {
+    let module: AnyModule = this;
+    for (const name of path === '' ? [] : path.split('.')) {
+      const child = Object.hasOwn(module, name) ? (module as unknown as Record<string, unknown>)[name] : undefined;
+      if (!(child instanceof Module))
+        throw new ArgumentError(`getSubmodule: ${module.constructor.name} has no module '${name}' (in '${path}')`);
+      module = child;
+    }
+    return module;
+  }
+
+  /** All parameters, each once: what an optimizer is given. */
+  parameters(recurse = true): Parameter[] {
+    return this.namedParameters({ recurse }).map(([, p]) => p);
+  }
+  namedParameters({ prefix = '', recurse = true }: NamesOptions = {}): [name: string, parameter: Parameter][] {
+    return unique(this.#tensors('parameters', prefix, recurse)) as [string, Parameter][];
+  }
+  /** All buffers, persistent or not, each once. */
+  buffers(recurse = true): Tensor[] {
+    return this.namedBuffers({ recurse }).map(([, b]) => b);
+  }
+  namedBuffers({ prefix = '', recurse = true }: NamesOptions = {}): [name: string, buffer: Tensor][] {
+    return unique(this.#tensors('buffers', prefix, recurse));
+  }
+
+  // ---- state -------------------------------------------------------------------------------------------------
+
+  /**
+   * Parameters and persistent buffers by name, under PyTorch's names for PyTorch's networks. The tensors share the
+   * module's memory: clone() what is to be kept while training goes on.
+   */
+  stateDict(prefix = ''): StateDict {
+    const result = Object.create(null) as StateDict;
+    for (const [name, t] of this.#tensors('state', prefix)) result[name] = t.detach();
+    return result;
+  }
+
+  /**
+   * Copies values into the parameters and persistent buffers, converted to their dtypes, devices and memory layouts.
+   *
+   * @param options strict: whether missing and unexpected names are errors; default true
+   * @returns the missing and the unexpected names
+   * @throws StateDictError that lists what is missing, unexpected or misshapen; the module is then as it was
+   */
+  loadStateDict(state: Readonly<StateDict>, { strict = true }: { strict?: boolean } = {}): KeyReport {
+    if (typeof state !== 'object' || state === null)
+      throw new ArgumentError(`loadStateDict: expected an object of tensors, got ${String(state)}`);
+    const present = new Map(this.#tensors('state', ''));
+    const offered = new Map(Object.entries(state).map(([name, t]) => [name, checkTensor(t, 'loadStateDict', name)]));
+    const report = checkFit(present, offered, `loadStateDict: the values do not fit ${this.constructor.name}:`, { strict });
+    const pairs = [...present].filter(([name]) => offered.has(name));
+    copyValues(pairs.map(([name, t]) => [t, offered.get(name)!] as const), 'loadStateDict');
+    return report;
+  }
+
+  // ---- modes and places --------------------------------------------------------------------------------------
+
+  /** Sets `training` here and in all modules below. */
+  train(mode = true): this {
+    for (const module of this.modules()) module.training = mode;
+    return this;
+  }
+  /** train(false): layers such as Dropout act as in use. */
+  eval(): this {
+    return this.train(false);
+  }
+
+  /**
+   * Moves parameters, buffers and gradients to a device, converts those that are floating to a dtype, or both. They
+   * stay the same objects, so an optimizer may have been made before.
+   *
+   * @throws DTypeError for a dtype that is not floating; DeviceError when the device cannot be used
+   */
+  to(target: FloatDType | DeviceLike | { dtype?: FloatDType; device?: DeviceLike }): this {
+    const options = targetOf(target);
+    if (options.dtype !== undefined && !isFloating(checkDType(options.dtype, 'to')))
+      throw new DTypeError(`to: a module's dtype must be floating, got ${options.dtype}`);
+    if (options.device !== undefined) options.device = toDevice(options.device);
+    withoutGrad(() => {
+      for (const t of [...this.parameters(), ...this.buffers()]) {
+        const grad = t.grad;
+        if (convert(t as Tensor, options) && grad) convert(grad as Tensor, options);
+      }
+    });
+    return this;
+  }
+
+  /** Forgets all gradients and frees their memory. */
+  zeroGrad(): void {
+    for (const p of this.parameters()) dropGrad(p as Tensor);
+  }
+
+  /** Sets requiresGrad of all parameters: false freezes the module. */
+  requiresGrad_(value = true): this {
+    for (const p of this.parameters()) p.requiresGrad = value;
+    return this;
+  }
+
+  /** Calls `fn` with every module below and then with this one: to initialise them, for instance. */
+  apply(fn: (module: AnyModule) => void): this {
+    for (const child of this.children()) child.apply(fn);
+    fn(this);
+    return this;
+  }
+
+  // ---- hooks -------------------------------------------------------------------------------------------------
+
+  /**
+   * Calls `hook` before every forward(); what it returns, if anything, replaces the arguments.
+   * @returns a function that removes the hook
+   */
+  registerForwardPreHook(hook: (module: this, args: A) => A | void): () => void {
+    return addHook(this, 'before', hook);
+  }
+  /**
+   * Calls `hook` after every forward(); what it returns, if anything, replaces the result.
+   * @returns a function that removes the hook
+   */
+  registerForwardHook(hook: (module: this, args: A, output: R) => R | void): () => void {
+    return addHook(this, 'after', hook);
+  }
+
+  // ---- printing ----------------------------------------------------------------------------------------------
+
+  /** What toString() says of the module itself, beside its children. */
+  extraRepr(): string {
+    return '';
+  }
+
+  /** The children as toString() shows them. */
+  protected childLines(): string[] {
+    return [...this.#ownModules()].map(([name, child]) => `(${name}): ${indent(child.toString())}`);
+  }
+
+  /** The module's structure, as PyTorch prints it. */
+  toString(): string {
+    const extra = this.extraRepr();
+    const children = this.childLines();
+    const name = this.constructor.name;
+    if (children.length === 0 && !extra.includes('\n')) return `${name}(${extra})`;
+    const lines = [...(extra ? extra.split('\n') : []), ...children];
+    return `${name}(\n  ${lines.join('\n  ')}\n)`;
+  }
+  [inspect.custom](): string {
+    return this.toString();
+  }
+}
+
+function unique<T>(entries: Iterable<[string, T]>): [string, T][] {
+  const seen = new Set<T>();
+  return [...entries].filter(([, value]) => !seen.has(value) && seen.add(value));
+}
+
+const join = (prefix: string, name: string): string => (prefix === '' ? name : `${prefix}.${name}`);
+
+/** @internal The lines after the first moved right, as PyTorch does. */
+export const indent = (text: string): string => text.replaceAll('\n', '\n  ');
+
+function targetOf(target: unknown): ToOptions {
+  if (typeof target === 'string')
+    return dtypes.includes(target as DType) ? { dtype: target as DType } : { device: target as DeviceLike };
+  if (typeof target !== 'object' || target === null)
+    throw new ArgumentError(`to: expected a device, a dtype or both, got ${String(target)}`);
+  return 'type' in target ? { device: target as DeviceLike } : { ...(target as ToOptions) };
+}
+
+// Says whether anything changed.
+function convert(t: Tensor, { dtype, device }: ToOptions): boolean {
+  const options: ToOptions = { ...(device === undefined ? {} : { device }) };
+  if (dtype !== undefined && isFloating(t.dtype)) options.dtype = dtype;
+  const moved = to(t, options);
+  if (moved === t) return false;
+  rebind(t, moved);
+  moved.dispose();
+  return true;
+}
+
+/** @internal Forgets a gradient and frees its memory, without waiting for a collection. */
+export function dropGrad(t: Tensor): void {
+  t.grad?.dispose();
+  t.grad = null;
+}
