@@ -56,6 +56,7 @@ export function addonIsCurrent(tree = 'build') {
 export function buildAddon({ anew = false, tree = 'build', env = {} } = {}) {
   if (!anew && addonIsCurrent(tree)) return false;
   checkPrerequisites();
+  const builder = cmakeJs();
   ensureFolder(at(tree));
   const now = surroundings();
   const cache = at(tree, 'CMakeCache.txt');
@@ -63,7 +64,7 @@ export function buildAddon({ anew = false, tree = 'build', env = {} } = {}) {
   const log = at(tree, 'install.log');
   const began = Date.now();
   say(`building the native addon (minutes the first time; log: ${path.relative(at(), log)})`);
-  const { status, output } = runLogged(process.execPath, [cmakeJs(), 'build', '-d', at(), '--out', at(tree)], log, {
+  const { status, output } = runLogged(process.execPath, [builder, 'build', '-d', at(), '--out', at(tree)], log, {
     env: { CMAKE_BUILD_PARALLEL_LEVEL: String(jobs()), ...process.env, ...env },
   });
   if (status !== 0) {

@@ -54,7 +54,7 @@ export function checkPrerequisites() {
   const missing = [];
   const parts = [];
   const { CXX } = process.env;
-  if (!findProgram(CXX, 'c++', 'g++', 'clang++')) {
+  if (!(CXX ? findProgram(CXX.split(' ')[0]) : findProgram('c++', 'g++', 'clang++'))) {
     missing.push(CXX ? `a C++ compiler (CXX is ${CXX}, which cannot be run)` : 'a C++ compiler (g++)');
     parts.push('compiler');
   }
