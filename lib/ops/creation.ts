@@ -188,9 +188,16 @@ export function fullLike(x: Tensor, value: number, options: TensorOptions = {}):
   return filledLike(x, value, options, 'fullLike');
 }
 
-/** start, start + step, ... before end. int64 if all are integers, else float32, unless a dtype is given. */
-export function arange(start: number, end?: number | null, step = 1, options: TensorOptions = {}): Tensor {
-  const [from, to] = end === undefined || end === null ? [0, start] : [start, end];
+/**
+ * start, start + step, ... before end; start is 0 and step 1 if left out. int64 if all are integers, else float32,
+ * unless a dtype is given.
+ */
+export function arange(end: number, options?: TensorOptions): Tensor;
+export function arange(start: number, end: number, options?: TensorOptions): Tensor;
+export function arange(start: number, end: number, step: number, options?: TensorOptions): Tensor;
+export function arange(...args: (number | TensorOptions | undefined)[]): Tensor {
+  const [numbers, options] = withOptions(args);
+  const [from, to, step] = [numbers.length > 1 ? numbers[0]! : 0, numbers[numbers.length > 1 ? 1 : 0]!, numbers[2] ?? 1];
   if (!Number.isFinite(from) || !Number.isFinite(to) || !Number.isFinite(step) || step === 0 || (to - from) / step < 0)
     throw new ArgumentError(`arange: no sequence from ${from} to ${to} in steps of ${step}`);
   const whole = [from, to, step].every(Number.isInteger);
@@ -198,6 +205,12 @@ export function arange(start: number, end?: number | null, step = 1, options: Te
   const y = emptyTensor(checkShape([Math.ceil((to - from) / step)], 'arange'), dtype, placeOf(options));
   run(Op.arange, [], [y], [from, step]);
   return finish(y as Tensor, options);
+}
+
+// Leading numbers, and the options object after them.
+function withOptions(args: readonly (number | TensorOptions | undefined)[]): [numbers: number[], options: TensorOptions] {
+  const numbers = args.filter((x): x is number => typeof x === 'number');
+  return [numbers, args.find((x) => typeof x === 'object') ?? {}];
 }
 
 /** `steps` numbers from start to end, both included. */
@@ -210,7 +223,10 @@ export function linspace(start: number, end: number, steps: number, options: Ten
 }
 
 /** The identity matrix, or its upper left part if `columns` differs from `rows`. */
-export function eye(rows: number, columns = rows, options: TensorOptions = {}): Tensor {
+export function eye(rows: number, options?: TensorOptions): Tensor;
+export function eye(rows: number, columns: number, options?: TensorOptions): Tensor;
+export function eye(...args: (number | TensorOptions | undefined)[]): Tensor {
+  const [[rows = NaN, columns = rows], options] = withOptions(args);
   checkShape([rows, columns], 'eye');
   const dtype = options.dtype ?? 'float32';
   const values = newArray(isFloating(dtype) ? 'float32' : 'int32', rows * columns);

@@ -44,7 +44,7 @@ const powerOp = defineOp({
  * @param x floating; float16 and bfloat16 are computed in float32
  * @throws DTypeError; ShapeError for dimensions that do not exist; ArgumentError when p is not a number
  */
-export function norm(x: Tensor, p = 2, dim?: Dims | null, { keepdim = false }: ReduceOptions = {}): Tensor {
+export function norm(x: Tensor, p = 2, dim?: Dims, { keepdim = false }: ReduceOptions = {}): Tensor {
   checkFloat(checkTensor(x, 'norm'), 'norm');
   if (typeof p !== 'number' || Number.isNaN(p)) throw new ArgumentError(`norm: p must be a number, got ${String(p)}`);
   const dims = normalizeDims(dim ?? undefined, x.ndim, 'norm');

@@ -4,9 +4,10 @@ import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
+import { isFloating } from '../tensor/dtype.js';
 import { broadcastShapes } from '../tensor/shape.js';
 import { checkTensor, fresh, Tensor } from '../tensor/tensor.js';
-import { binaryKernel, sumTo, ternaryKernel, unaryKernel, type BinaryId, type UnaryId } from './kernels.js';
+import { binaryKernel, copyKernel, sumTo, ternaryKernel, unaryKernel, type BinaryId, type UnaryId } from './kernels.js';
 import { floating, promote, type Operand } from './promote.js';
 
 // ---- unary -----------------------------------------------------------------------------------------------------
@@ -50,10 +51,15 @@ export const sign = unary('sign', Op.sign, {});
 export const square = unary('square', Op.square, {
   gradient: (g, x) => binaryKernel(Op.mul, binaryKernel(Op.mul, g, 2), x),
 });
-export const floor = unary('floor', Op.floor, { float: true });
-export const ceil = unary('ceil', Op.ceil, { float: true });
+// Integers are whole already: they give a copy.
+function rounding(name: string, op: UnaryId) {
+  const apply = unary(name, op, {});
+  return (x: Tensor): Tensor => (isFloating(checkTensor(x, name).dtype) ? apply(x) : copyKernel(x));
+}
+export const floor = rounding('floor', Op.floor);
+export const ceil = rounding('ceil', Op.ceil);
 /** To the nearest integer, halves to the even one. */
-export const round = unary('round', Op.round, { float: true });
+export const round = rounding('round', Op.round);
 export const exp = unary('exp', Op.exp, { float: true, save: 'output', gradient: by(Op.mul) });
 export const log = unary('log', Op.log, { float: true, gradient: by(Op.div) });
 export const sqrt = unary('sqrt', Op.sqrt, { float: true, save: 'output', gradient: by(Op.sqrtBackward) });

@@ -3,19 +3,24 @@
 import { defineOp, type Context } from '../autograd/op.js';
 import { DTypeError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
-import { dtypeCategory, isFloating, type DType } from '../tensor/dtype.js';
+import { run } from '../native/run.js';
+import { checkDType, dtypeCategory, isFloating, type DType } from '../tensor/dtype.js';
 import { formatShape, normalizeDims, numelOf, type Shape } from '../tensor/shape.js';
-import { checkTensor, viewOf, type Tensor } from '../tensor/tensor.js';
-import { binaryKernel, expandView, reduceKernel, type ReduceId } from './kernels.js';
+import { checkTensor, fresh, viewOf, type Tensor } from '../tensor/tensor.js';
+import { binaryKernel, expandView, reduceKernel, unaryKernel, type ReduceId } from './kernels.js';
 import { cast } from './promote.js';
-import { sqrt } from './pointwise.js';
 
-/** One dimension, several, or all if left out. */
-export type Dims = number | readonly number[];
+/** One dimension, several, or all if left out or null. */
+export type Dims = number | readonly number[] | null;
 
 export interface ReduceOptions {
   /** Keep the reduced dimensions with size 1. Default false. */
   keepdim?: boolean;
+}
+
+export interface SumOptions extends ReduceOptions {
+  /** Convert to this dtype before anything is added up. */
+  dtype?: DType;
 }
 
 interface Kept {
@@ -64,25 +69,31 @@ function reduction(
     ],
   });
   return (x: Tensor, dim?: Dims, { keepdim = false }: ReduceOptions = {}): Tensor => {
-    const dims = normalizeDims(dim, checkTensor(x, name).ndim, name);
+    const dims = normalizeDims(dim ?? undefined, checkTensor(x, name).ndim, name);
     return apply(x, dims, keepdim);
   };
 }
 
-/** Sum. Integers and bool are summed as int64. */
-export const sum = reduction('sum', Op.sum, wide, spread);
+const as = (x: Tensor, dtype: DType | undefined, where: string): Tensor =>
+  dtype === undefined || checkDType(dtype, where) === checkTensor(x, where).dtype ? x : cast(x, dtype);
+
+const sumOp = reduction('sum', Op.sum, wide, spread);
+/** Sum. Integers and bool are summed as int64 unless a dtype is given. */
+export function sum(x: Tensor, dim?: Dims, options: SumOptions = {}): Tensor {
+  return sumOp(as(x, options.dtype, 'sum'), dim, options);
+}
 
 const meanOp = reduction('mean', Op.mean, (d) => d, (g, kept) =>
   spread(binaryKernel(Op.mul, g, 1 / countOf(kept)), kept),
 );
 /** Arithmetic mean of a floating tensor. Of no elements it is NaN. */
-export function mean(x: Tensor, dim?: Dims, options?: ReduceOptions): Tensor {
-  requireFloat(x, 'mean');
-  return meanOp(x, dim, options);
+export function mean(x: Tensor, dim?: Dims, options: SumOptions = {}): Tensor {
+  const input = as(x, options.dtype, 'mean');
+  requireFloat(input, 'mean');
+  return meanOp(input, dim, options);
 }
 
-/** Product. Integers and bool are multiplied as int64. */
-export const prod = reduction(
+const prodOp = reduction(
   'prod',
   Op.prod,
   wide,
@@ -97,6 +108,11 @@ export const prod = reduction(
   },
   'input',
 );
+
+/** Product. Integers and bool are multiplied as int64 unless a dtype is given. */
+export function prod(x: Tensor, dim?: Dims, options: SumOptions = {}): Tensor {
+  return prodOp(as(x, options.dtype, 'prod'), dim, options);
+}
 
 function asNumbers(mask: Tensor, dtype: DType): Tensor {
   return cast(mask, dtype);
@@ -122,20 +138,41 @@ export function amin(x: Tensor, dim?: Dims, options?: ReduceOptions): Tensor {
   return aminOp(x, dim, options);
 }
 
+type Deviation = Kept & { correction: number };
+
+// The gradient of the variance: `g` has the reduced dimensions with size 1.
+function varianceGradient(g: Tensor, x: Tensor, kept: Deviation): Tensor {
+  const centred = binaryKernel(Op.sub, x, reduceKernel(Op.mean, x, kept.dims, true));
+  const scale = 2 / Math.max(0, countOf(kept) - kept.correction);
+  return binaryKernel(Op.mul, centred, binaryKernel(Op.mul, g, scale));
+}
+
 const varOp = defineOp({
   name: 'var',
-  forward(ctx: Context<Kept & { correction: number }>, x: Tensor, dims: readonly number[], keepdim: boolean, correction: number): Tensor {
+  forward(ctx: Context<Deviation>, x: Tensor, dims: readonly number[], keepdim: boolean, correction: number): Tensor {
     ctx.save(x);
     ctx.keep({ shape: x.shape, dims, correction });
     return reduceKernel(Op.var, x, dims, keepdim, x.dtype, correction);
   },
+  gradients: [(g, ctx) => varianceGradient(withDims(g, ctx.params), ctx.saved(0), ctx.params)],
+});
+
+const stdOp = defineOp({
+  name: 'std',
+  forward(ctx: Context<Deviation>, x: Tensor, dims: readonly number[], keepdim: boolean, correction: number): Tensor {
+    const y = unaryKernel(Op.sqrt, reduceKernel(Op.var, x, dims, keepdim, x.dtype, correction));
+    ctx.save(x, y);
+    ctx.keep({ shape: x.shape, dims, correction });
+    return y;
+  },
   gradients: [
     (g, ctx) => {
-      const x = ctx.saved(0);
-      const kept = ctx.params;
-      const centred = binaryKernel(Op.sub, x, reduceKernel(Op.mean, x, kept.dims, true));
-      const scale = 2 / Math.max(0, countOf(kept) - kept.correction);
-      return binaryKernel(Op.mul, centred, binaryKernel(Op.mul, withDims(g, kept), scale));
+      // Equal elements have a deviation of 0 and, as in PyTorch, no gradient.
+      const y = ctx.saved(1);
+      const quotient = binaryKernel(Op.div, g, binaryKernel(Op.mul, y, 2));
+      const dVariance = fresh(y.shape, y.dtype, y.device);
+      run(Op.where, [binaryKernel(Op.eq, y, 0, [], '', 'bool'), null, quotient], [dVariance], [0, 0]);
+      return varianceGradient(withDims(dVariance, ctx.params), ctx.saved(0), ctx.params);
     },
   ],
 });
@@ -148,13 +185,13 @@ export interface VarOptions extends ReduceOptions {
 /** Variance. */
 export function variance(x: Tensor, dim?: Dims, { keepdim = false, correction = 1 }: VarOptions = {}): Tensor {
   requireFloat(x, 'var');
-  return varOp(x, normalizeDims(dim, x.ndim, 'var'), keepdim, correction);
+  return varOp(x, normalizeDims(dim ?? undefined, x.ndim, 'var'), keepdim, correction);
 }
 
 /** Standard deviation. */
-export function std(x: Tensor, dim?: Dims, options?: VarOptions): Tensor {
+export function std(x: Tensor, dim?: Dims, { keepdim = false, correction = 1 }: VarOptions = {}): Tensor {
   requireFloat(x, 'std');
-  return sqrt(variance(x, dim, options));
+  return stdOp(x, normalizeDims(dim ?? undefined, x.ndim, 'std'), keepdim, correction);
 }
 
 const toBool = (): DType => 'bool';
@@ -169,7 +206,7 @@ function requireFloat(x: Tensor, where: string): void {
 }
 
 function requireElements(x: Tensor, dim: Dims | undefined, where: string): void {
-  const dims = normalizeDims(dim, checkTensor(x, where).ndim, where);
+  const dims = normalizeDims(dim ?? undefined, checkTensor(x, where).ndim, where);
   if (dims.some((i) => x.shape[i] === 0))
     throw new ShapeError(`${where}: cannot reduce dimensions of size 0, got shape ${formatShape(x.shape)}`);
 }
