@@ -2,7 +2,7 @@
 # Finds what the CUDA backend is built with: nvcc and its runtime, cuDNN 9, cuBLASLt. Sets LENODE_CUDA_FOUND and the
 # imported targets lenode::cudnn and lenode::cublaslt, or says in one line what is missing (an error if LENODE_CUDA is
 # `on`). Each library is looked for, in this order, in
-#   CUDNN_HOME (cuDNN only), CUDA_PATH, CUDA_HOME, the folder of nvcc, the system,
+#   CUDNN_HOME or CUDNN_PATH (cuDNN only), CUDA_PATH, CUDA_HOME, the folder of nvcc, the system,
 #   NVIDIA's Python wheels in LENODE_CUDA_WHEELS, VIRTUAL_ENV and the site-packages of each python3 on PATH,
 # all of them variables of the environment or of CMake.
 set(LENODE_CUDA_FOUND FALSE)
@@ -82,6 +82,9 @@ get_filename_component(lenode_nvcc_root "${LENODE_NVCC}" REALPATH)
 get_filename_component(lenode_nvcc_root "${lenode_nvcc_root}" DIRECTORY)
 get_filename_component(lenode_nvcc_root "${lenode_nvcc_root}" DIRECTORY)
 lenode_setting(CUDNN_HOME lenode_cudnn_home)
+if(NOT lenode_cudnn_home)
+  lenode_setting(CUDNN_PATH lenode_cudnn_home)
+endif()
 set(lenode_toolkit_roots ${lenode_cuda_path} ${lenode_cuda_home} "${lenode_nvcc_root}"
     "${lenode_nvcc_root}/targets/x86_64-linux" "${lenode_nvcc_root}/targets/sbsa-linux")
 

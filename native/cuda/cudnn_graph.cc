@@ -131,8 +131,12 @@ void Graph::convolution(ConvolutionKind kind, const ConvolutionAttributes& attri
 void Graph::pointwise(DType dtype, cudnnPointwiseMode_t mode, int x, int b, int y) {
   Descriptor descriptor(CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
   descriptor.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode)
-      .set(CUDNN_ATTR_POINTWISE_MATH_PREC, cudnn_compute_type(dtype))
-      .finalize();
+      .set(CUDNN_ATTR_POINTWISE_MATH_PREC, cudnn_compute_type(dtype));
+  if (mode == CUDNN_POINTWISE_RELU_FWD) {
+    const cudnnNanPropagation_t nan = CUDNN_PROPAGATE_NAN;
+    descriptor.set(CUDNN_ATTR_POINTWISE_NAN_PROPAGATION, CUDNN_TYPE_NAN_PROPOGATION, 1, &nan);
+  }
+  descriptor.finalize();
   Descriptor operation(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
   operation.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, descriptor)
       .set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, tensors_[x])
