@@ -172,7 +172,8 @@ export function ones<D extends DType = 'float32'>(shape: Shape, options: TensorO
 }
 
 function filledLike(x: Tensor, value: number, options: TensorOptions, where: string): Tensor {
-  const dtype = checkDType(options.dtype ?? checkTensor(x, where).dtype, where);
+  checkTensor(x, where);
+  const dtype = checkDType(options.dtype ?? x.dtype, where);
   const place = options.device === undefined ? x.device : toDevice(options.device);
   return finish(fullKernel(x.shape, value, dtype, place, stridesLike(x.shape, x.strides)), options);
 }

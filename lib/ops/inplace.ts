@@ -60,7 +60,7 @@ export function zero_(x: Tensor): Tensor {
 /** Copies the values of `source`, broadcast and converted to x's dtype. */
 export function copy_(x: Tensor, source: Tensor): Tensor {
   checkTensor(source, 'copy_', 'source');
-  if (!sameShape(broadcastShapes(x.shape, source.shape, 'copy_'), x.shape))
+  if (!sameShape(broadcastShapes(checkTensor(x, 'copy_').shape, source.shape, 'copy_'), x.shape))
     throw new ShapeError(`copy_: shape ${formatShape(source.shape)} cannot be broadcast to ${formatShape(x.shape)}`);
   run(Op.copy, [source], [mutate(x, 'copy_')], []);
   return x;

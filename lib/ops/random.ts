@@ -114,13 +114,15 @@ export function randn(shape: Shape, options: TensorOptions = {}): Tensor {
 
 /** rand() with the shape, layout, dtype and device of x. */
 export function randLike(x: Tensor, options: TensorOptions = {}): Tensor {
-  const dtype = floatingDType(options.dtype ?? checkTensor(x, 'randLike').dtype, 'randLike');
+  checkTensor(x, 'randLike');
+  const dtype = floatingDType(options.dtype ?? x.dtype, 'randLike');
   return madeLike(Op.rand, x, 0, 1, dtype, options);
 }
 
 /** randn() with the shape, layout, dtype and device of x. */
 export function randnLike(x: Tensor, options: TensorOptions = {}): Tensor {
-  const dtype = floatingDType(options.dtype ?? checkTensor(x, 'randnLike').dtype, 'randnLike');
+  checkTensor(x, 'randnLike');
+  const dtype = floatingDType(options.dtype ?? x.dtype, 'randnLike');
   return madeLike(Op.randn, x, 0, 1, dtype, options);
 }
 
@@ -149,8 +151,9 @@ export function randint(first: number, second: number | Shape, third?: Shape | T
 
 /** randint() with the shape, layout, dtype and device of x. */
 export function randintLike(x: Tensor, low: number, high: number, options: TensorOptions = {}): Tensor {
+  checkTensor(x, 'randintLike');
   checkRange(low, high, 'randintLike');
-  const dtype = checkDType(options.dtype ?? checkTensor(x, 'randintLike').dtype, 'randintLike');
+  const dtype = checkDType(options.dtype ?? x.dtype, 'randintLike');
   return madeLike(Op.randint, x, low, high, dtype, options);
 }
 

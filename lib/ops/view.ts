@@ -4,11 +4,12 @@ import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
-import { device as toDevice, type DeviceLike } from '../tensor/device.js';
+import { Device, device as toDevice, type DeviceLike } from '../tensor/device.js';
 import { checkDType, dtypes, type DType } from '../tensor/dtype.js';
 import {
   broadcastShapes,
   channelsLastStrides,
+  checkList,
   contiguousStrides,
   formatShape,
   isChannelsLast,
@@ -118,7 +119,7 @@ export function flatten(x: Tensor, startDim = 0, endDim = -1): Tensor {
 /** Splits dimension `dim` into `sizes`, of which one may be -1. */
 export function unflatten(x: Tensor, dim: number, sizes: Shape): Tensor {
   const at = normalizeDim(dim, checkTensor(x, 'unflatten').ndim, 'unflatten');
-  const known = sizes.reduce((n, size) => (size === -1 ? n : n * size), 1);
+  const known = checkList(sizes, 'unflatten', 'the sizes').reduce((n, size) => (size === -1 ? n : n * size), 1);
   const resolved = sizes.map((size) => (size === -1 ? x.shape[at]! / known : size));
   if (numelOf(resolved) !== x.shape[at])
     throw new ShapeError(`unflatten: ${formatShape(sizes)} does not multiply to size ${x.shape[at]} of dim ${dim}`);
@@ -128,7 +129,7 @@ export function unflatten(x: Tensor, dim: number, sizes: Shape): Tensor {
 /** Without dimensions of size 1: all of them, or only `dim`. */
 export function squeeze(x: Tensor, dim?: number | readonly number[]): Tensor {
   checkTensor(x, 'squeeze');
-  const dims = dim === undefined ? null : (typeof dim === 'number' ? [dim] : dim).map((d) => normalizeDim(d, x.ndim, 'squeeze'));
+  const dims = dim === undefined ? null : (typeof dim === 'number' ? [dim] : checkList(dim, 'squeeze', 'dim')).map((d) => normalizeDim(d, x.ndim, 'squeeze'));
   return reshapeOp(x, x.shape.filter((size, i) => size !== 1 || (dims !== null && !dims.includes(i))));
 }
 
@@ -155,7 +156,8 @@ const permuteOp = defineOp({
 
 /** The dimensions in another order; a view. */
 export function permute(x: Tensor, dims: readonly number[]): Tensor {
-  const order = dims.map((d) => normalizeDim(d, checkTensor(x, 'permute').ndim, 'permute'));
+  checkTensor(x, 'permute');
+  const order = checkList(dims, 'permute', 'the order').map((d) => normalizeDim(d, x.ndim, 'permute'));
   if (order.length !== x.ndim || new Set(order).size !== x.ndim)
     throw new ShapeError(`permute: ${formatShape(dims)} is no order of the ${x.ndim} dimensions of ${formatShape(x.shape)}`);
   return permuteOp(x, order);
@@ -188,7 +190,7 @@ const expandOp = defineOp({
 /** Dimensions of size 1 repeated to the given sizes at no copy; -1 keeps a size. New dimensions come first. */
 export function expand(x: Tensor, shape: Shape): Tensor {
   checkTensor(x, 'expand');
-  const extra = shape.length - x.ndim;
+  const extra = checkList(shape, 'expand', 'the shape').length - x.ndim;
   const resolved = shape.map((size, i) => (size === -1 && i >= extra ? x.shape[i - extra]! : size));
   const fits =
     extra >= 0 &&
@@ -280,7 +282,7 @@ export function split(x: Tensor, size: number | readonly number[], dim = 0): Ten
     if (!Number.isInteger(size) || size < 1) throw new ArgumentError(`split: size must be a positive integer, got ${size}`);
     sizes = Array.from({ length: Math.max(1, Math.ceil(total / size)) }, (_, i) => Math.min(size, total - i * size));
   } else {
-    sizes = size;
+    sizes = checkList(size, 'split', 'the sizes');
     if (sizes.reduce((a, b) => a + b, 0) !== total)
       throw new ShapeError(`split: sizes ${formatShape(sizes)} do not add up to size ${total} of dim ${dim}`);
   }
@@ -341,9 +343,11 @@ export function to(x: Tensor, target: DType | DeviceLike | ToOptions): Tensor {
       ? dtypes.includes(target as DType)
         ? { dtype: target as DType }
         : { device: target as DeviceLike }
-      : 'type' in target
+      : target instanceof Device
         ? { device: target }
         : target;
+  if (typeof options !== 'object' || options === null)
+    throw new ArgumentError(`to: expected a dtype, a device or both in an object, got ${String(target)}`);
   let result = x;
   if (options.dtype !== undefined && checkDType(options.dtype, 'to') !== x.dtype) result = cast(result, options.dtype);
   if (options.device !== undefined) {
@@ -400,7 +404,7 @@ const padOp = defineOp({
  */
 export function pad(x: Tensor, padding: readonly number[], { value = 0 }: { value?: number } = {}): Tensor {
   checkTensor(x, 'pad');
-  if (padding.length % 2 || padding.length > 2 * x.ndim || !padding.every(Number.isInteger))
+  if (checkList(padding, 'pad', 'padding').length % 2 || padding.length > 2 * x.ndim || !padding.every(Number.isInteger))
     throw new ArgumentError(
       `pad: expected an even number of integers for at most ${x.ndim} dimensions, got ${formatShape(padding)}`,
     );

@@ -103,6 +103,13 @@ export function checkShape(shape: unknown, where: string): number[] {
   return shape as number[];
 }
 
+/** An array given by a caller. */
+export function checkList(value: unknown, where: string, name: string): readonly number[] {
+  if (Array.isArray(value)) return value as number[];
+  const got = value === null || typeof value !== 'object' ? String(value) : (value.constructor?.name ?? 'an object');
+  throw new ArgumentError(`${where}: ${name} must be an array of numbers, got ${got}`);
+}
+
 /** A dimension counted from either end, as 0 to rank - 1. A scalar is treated as having one dimension. */
 export function normalizeDim(dim: number, rank: number, where: string): number {
   const n = Math.max(rank, 1);
@@ -114,7 +121,7 @@ export function normalizeDim(dim: number, rank: number, where: string): number {
 /** Dimensions as sorted unique numbers; undefined stands for all. */
 export function normalizeDims(dims: number | readonly number[] | undefined, rank: number, where: string): number[] {
   if (dims === undefined) return [...Array(rank).keys()];
-  const list = typeof dims === 'number' ? [dims] : dims;
+  const list = typeof dims === 'number' ? [dims] : checkList(dims, where, 'dim');
   if (rank === 0) {
     for (const dim of list) normalizeDim(dim, rank, where);
     return [];
