@@ -93,8 +93,7 @@ async function train(options: TrainOptions): Promise<void> {
   const loader = new DataLoader(trainSet, { batchSize, shuffle: true, seed: options.seed });
   const testLoader = new DataLoader(testSet, { batchSize: 500 });
   const optimizer = new Adam(model.parameters(), { lr: options.lr ?? recipe.lr });
-  const scheduler = new OneCycleLR(optimizer, {
-    maxLr: options.lr ?? recipe.lr,
+  const scheduler = new OneCycleLR(optimizer, options.lr ?? recipe.lr, {
     totalSteps: epochs * loader.length,
     pctStart: 0.25,
   });
