@@ -81,6 +81,7 @@ void copy_tiles(const T* x, T* y, const StridedLoop& loop, int x_dim) {
 
 template <class T>
 void copy_items(const TensorView& x, const TensorView& y, const StridedLoop& loop) {
+  if (loop.numel == 0) return;
   const T* from = x.ptr<const T>();
   T* to = y.ptr<T>();
   if (loop.flat(0) && loop.flat(1)) {
