@@ -104,14 +104,14 @@ export function zeros_(t: Tensor): Tensor {
 }
 
 /** Uniform in +-gain sqrt(6 / (fanIn + fanOut)) (Glorot and Bengio, AISTATS 2010). */
-export function xavierUniform_(t: Tensor, gain = 1): Tensor {
+export function xavierUniform_(t: Tensor, { gain = 1 }: { gain?: number } = {}): Tensor {
   const { fanIn, fanOut } = calculateFans(t);
   const bound = gain * Math.sqrt(6 / (fanIn + fanOut));
   return uniform_(t, -bound, bound);
 }
 
 /** Normal with standard deviation gain sqrt(2 / (fanIn + fanOut)) (Glorot and Bengio, AISTATS 2010). */
-export function xavierNormal_(t: Tensor, gain = 1): Tensor {
+export function xavierNormal_(t: Tensor, { gain = 1 }: { gain?: number } = {}): Tensor {
   const { fanIn, fanOut } = calculateFans(t);
   return normal_(t, 0, gain * Math.sqrt(2 / (fanIn + fanOut)));
 }
@@ -134,8 +134,19 @@ export function kaimingNormal_(t: Tensor, options: KaimingOptions = {}): Tensor 
   return normal_(t, 0, kaimingStd(t, options));
 }
 
-/** Normal, but values outside [a, b] are drawn anew: the inverse of the distribution function at uniform numbers. */
-export function truncNormal_(t: Tensor, mean = 0, std = 1, a = -2, b = 2): Tensor {
+export interface TruncNormalOptions {
+  /** Default 0. */
+  mean?: number;
+  /** Default 1. */
+  std?: number;
+  /** The lowest value. Default -2. */
+  a?: number;
+  /** The highest value. Default 2. */
+  b?: number;
+}
+
+/** Normal, but all within [a, b]: the inverse of the distribution function at uniform numbers. */
+export function truncNormal_(t: Tensor, { mean = 0, std = 1, a = -2, b = 2 }: TruncNormalOptions = {}): Tensor {
   checkNumber(std, Number.MIN_VALUE, Number.MAX_VALUE, 'truncNormal_', 'std');
   if (!(a < b)) throw new ArgumentError(`truncNormal_: expected a < b, got ${a} and ${b}`);
   return inOrder(t, 'truncNormal_', (values) => {
@@ -167,7 +178,7 @@ function inverseErf(y: Tensor): Tensor {
  * A random matrix with orthonormal rows, or columns if there are fewer of these (Saxe et al., arXiv:1312.6120); the
  * dimensions after the first count as one. Computed on the JavaScript side: blocks until the draws have been read.
  */
-export function orthogonal_(t: Tensor, gain = 1): Tensor {
+export function orthogonal_(t: Tensor, { gain = 1 }: { gain?: number } = {}): Tensor {
   if (checkTensor(t, 'orthogonal_', 'tensor').ndim < 2)
     throw new ShapeError(`orthogonal_: expected at least 2 dimensions, got ${formatShape(t.shape)}`);
   if (t.numel === 0) return t;
@@ -206,7 +217,7 @@ function dot(u: Float64Array, v: Float64Array): number {
 }
 
 /** Filters that pass their inputs on: channel i of each group to output i, in the middle of the window. */
-export function dirac_(t: Tensor, groups = 1): Tensor {
+export function dirac_(t: Tensor, { groups = 1 }: { groups?: number } = {}): Tensor {
   checkTensor(t, 'dirac_', 'tensor');
   checkInteger(groups, 1, 'dirac_', 'groups');
   if (t.ndim < 3 || t.ndim > 5)

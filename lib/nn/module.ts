@@ -8,7 +8,7 @@ import { checkDType, dtypes, isFloating, type DType, type FloatDType } from '../
 import { checkTensor, Tensor } from '../tensor/tensor.js';
 import { addHook } from './hooks.js';
 import { Parameter, rebind } from './parameter.js';
-import { checkFit, copyValues, type KeyReport, type StateDict } from './state.js';
+import { checkFit, stageValues, type FitRules, type KeyReport, type StateDict } from './state.js';
 
 /** A module of any signature. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- only any stands for every A and R at once
@@ -121,14 +121,13 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
 
   // Without `ancestors`, each module once; with them, under each of its names.
   *#walk(prefix: string, seen = new Set<AnyModule>(), ancestors?: Set<AnyModule>): Generator<[string, AnyModule]> {
-    const self = this;
-    if (ancestors?.has(self)) throw new ArgumentError(`${this.constructor.name}: a module contains itself: ${prefix}`);
-    if (!ancestors && seen.has(self)) return;
-    seen.add(self);
-    ancestors?.add(self);
-    yield [prefix, self];
+    if (ancestors?.has(this)) throw new ArgumentError(`${this.constructor.name}: a module contains itself: ${prefix}`);
+    if (!ancestors && seen.has(this)) return;
+    seen.add(this);
+    ancestors?.add(this);
+    yield [prefix, this];
     for (const [name, child] of this.#ownModules()) yield* child.#walk(join(prefix, name), seen, ancestors);
-    ancestors?.delete(self);
+    ancestors?.delete(this);
   }
 
   *#tensors(kind: 'parameters' | 'buffers' | 'state', prefix: string, recurse = true): Generator<[string, Tensor]> {
@@ -141,14 +140,11 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
 
   /** The module at a path such as 'features.0'. @throws ArgumentError when there is none */
   getSubmodule(path: string): AnyModule {
-    let module: AnyModule = this;
-    for (const name of path === '' ? [] : path.split('.')) {
+    return (path === '' ? [] : path.split('.')).reduce<AnyModule>((module, name) => {
       const child = Object.hasOwn(module, name) ? (module as unknown as Record<string, unknown>)[name] : undefined;
-      if (!(child instanceof Module))
-        throw new ArgumentError(`getSubmodule: ${module.constructor.name} has no module '${name}' (in '${path}')`);
-      module = child;
-    }
-    return module;
+      if (child instanceof Module) return child;
+      throw new ArgumentError(`getSubmodule: ${module.constructor.name} has no module '${name}' (in '${path}')`);
+    }, this);
   }
 
   /** All parameters, each once: what an optimizer is given. */
@@ -186,14 +182,21 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
    * @throws StateDictError that lists what is missing, unexpected or misshapen; the module is then as it was
    */
   loadStateDict(state: Readonly<StateDict>, { strict = true }: { strict?: boolean } = {}): KeyReport {
-    if (typeof state !== 'object' || state === null)
-      throw new ArgumentError(`loadStateDict: expected an object of tensors, got ${String(state)}`);
-    const present = new Map(this.#tensors('state', ''));
-    const offered = new Map(Object.entries(state).map(([name, t]) => [name, checkTensor(t, 'loadStateDict', name)]));
-    const report = checkFit(present, offered, `loadStateDict: the values do not fit ${this.constructor.name}:`, { strict });
-    const pairs = [...present].filter(([name]) => offered.has(name));
-    copyValues(pairs.map(([name, t]) => [t, offered.get(name)!] as const), 'loadStateDict');
+    const { report, commit } = this.prepareLoad(state, { strict });
+    commit();
     return report;
+  }
+
+  /** @internal Checks everything; `commit` does the loading. */
+  prepareLoad(state: Readonly<StateDict>, rules: FitRules): { report: KeyReport; commit: () => void } {
+    const where = 'loadStateDict';
+    if (typeof state !== 'object' || state === null)
+      throw new ArgumentError(`${where}: expected an object of tensors, got ${String(state)}`);
+    const present = new Map(this.#tensors('state', ''));
+    const offered = new Map(Object.entries(state).map(([name, t]) => [name, checkTensor(t, where, name)]));
+    const report = checkFit(present, offered, `${where}: the values do not fit ${this.constructor.name}:`, rules);
+    const pairs = [...present].flatMap(([name, t]) => (offered.has(name) ? [[t, offered.get(name)!] as const] : []));
+    return { report, commit: stageValues(pairs, where) };
   }
 
   // ---- modes and places --------------------------------------------------------------------------------------

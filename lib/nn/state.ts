@@ -4,10 +4,9 @@ import { withoutGrad } from '../autograd/mode.js';
 import { StateDictError } from '../native/errors.js';
 import { copy_ } from '../ops/inplace.js';
 import { to } from '../ops/view.js';
-import type { Device } from '../tensor/device.js';
 import type { DType } from '../tensor/dtype.js';
 import { formatShape, sameShape, type Shape } from '../tensor/shape.js';
-import { checkTensor, type Tensor } from '../tensor/tensor.js';
+import type { Tensor } from '../tensor/tensor.js';
 
 /** Tensors by PyTorch's names: `features.0.weight`. */
 export type StateDict = Record<string, Tensor>;
@@ -26,7 +25,7 @@ export interface TensorInfo {
   readonly dtype: DType;
 }
 
-export interface FitOptions {
+export interface FitRules {
   /** Whether missing and unexpected names are errors. Tensors of the wrong shape always are. */
   strict: boolean;
   /** Whether dtypes must be equal; else values are converted. */
@@ -43,7 +42,7 @@ export function checkFit(
   present: ReadonlyMap<string, TensorInfo>,
   offered: ReadonlyMap<string, TensorInfo>,
   what: string,
-  { strict, exactDTypes = false }: FitOptions,
+  { strict, exactDTypes = false }: FitRules,
 ): KeyReport {
   const missingKeys = [...present.keys()].filter((key) => !offered.has(key));
   const unexpectedKeys = [...offered.keys()].filter((key) => !present.has(key));
@@ -73,24 +72,17 @@ function list(title: string, names: readonly string[]): string {
 }
 
 /**
- * Copies values into tensors that exist, converting and moving them as needed. What can fail (a disposed tensor, a
- * device without memory) fails before the first of them changes.
+ * Gets ready to copy values into tensors that exist, converting and moving them as needed: what can fail (a disposed
+ * tensor, a device without memory) fails here, and not when the returned function does it.
  */
-export function copyValues(pairs: readonly (readonly [target: Tensor, source: Tensor])[], where: string): void {
-  withoutGrad(() => {
-    const staged = pairs.map(([target, source]) => {
-      checkTensor(source, where, 'a value');
-      return [alive(target, where), moved(alive(source, where), target.device)] as const;
-    });
-    for (const [target, source] of staged) copy_(target, source);
-  });
+export function stageValues(pairs: readonly (readonly [target: Tensor, source: Tensor])[], where: string): () => void {
+  const staged = withoutGrad(() =>
+    pairs.map(([target, source]) => [alive(target, where), to(alive(source, where), target.device)] as const),
+  );
+  return () => withoutGrad(() => staged.forEach(([target, source]) => copy_(target, source)));
 }
 
 function alive(t: Tensor, where: string): Tensor {
   if (t.disposed) throw new StateDictError(`${where}: a tensor of shape ${formatShape(t.shape)} was disposed`);
   return t;
-}
-
-function moved(t: Tensor, device: Device): Tensor {
-  return t.device === device ? t : to(t, device);
 }

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+import { LenodeError } from '../native/errors.js';
+import { Op } from '../native/ops.gen.js';
+import { run } from '../native/run.js';
+import { checkNumber } from '../ops/checks.js';
+import { fullKernel } from '../ops/kernels.js';
+import { moveTo } from '../ops/transfer.js';
+import { Device } from '../tensor/device.js';
+import { checkTensor, fresh, Tensor } from '../tensor/tensor.js';
+
+export interface ClipOptions {
+  /** p of the p-norm; may be Infinity. Default 2. */
+  normType?: number;
+  /** Throw if the norm is infinite or NaN. Waits for the norm and blocks the event loop. Default false. */
+  errorIfNonfinite?: boolean;
+}
+
+function gradientsOf(parameters: Tensor | Iterable<Tensor>, where: string): Tensor[] {
+  const list = parameters instanceof Tensor ? [parameters as Tensor] : [...parameters];
+  return list.flatMap((p) => checkTensor(p, where, 'a parameter').grad ?? []);
+}
+
+function byDevice(tensors: readonly Tensor[]): Map<Device, Tensor[]> {
+  const result = new Map<Device, Tensor[]>();
+  for (const t of tensors) if (!result.get(t.device)?.push(t)) result.set(t.device, [t]);
+  return result;
+}
+
+function totalNorm(tensors: readonly Tensor[], p: number): Tensor {
+  const dtype = tensors.every((t) => t.dtype === 'float64') ? 'float64' : 'float32';
+  const norm: Tensor = fresh([], dtype, tensors[0]!.device);
+  run(Op.totalNorm, [...tensors], [norm], [p]);
+  return norm;
+}
+
+/**
+ * Scales gradients down in place so that the norm of all of them together is at most `maxNorm` (Pascanu et al.,
+ * arXiv:1211.5063).
+ *
+ * @returns the norm before, a scalar
+ * @throws ArgumentError for a negative maxNorm; LenodeError with errorIfNonfinite
+ */
+export function clipGradNorm_(
+  parameters: Tensor | Iterable<Tensor>,
+  maxNorm: number,
+  { normType = 2, errorIfNonfinite = false }: ClipOptions = {},
+): Tensor {
+  const where = 'clipGradNorm_';
+  checkNumber(maxNorm, 0, Infinity, where, 'maxNorm');
+  checkNumber(normType, -Infinity, Infinity, where, 'normType');
+  const grads = gradientsOf(parameters, where);
+  if (grads.length === 0) return fullKernel([], 0, 'float32', Device.cpu);
+  const devices = byDevice(grads);
+  const norms = [...devices.values()].map((list) => totalNorm(list, normType));
+  const first = norms[0]!.device;
+  // The norm of norms is the norm of all.
+  const norm = norms.length === 1 ? norms[0]! : totalNorm(norms.map((n) => moveTo(n, first)), normType);
+  if (errorIfNonfinite && !Number.isFinite(norm.itemSync()))
+    throw new LenodeError(`${where}: the norm of the gradients is ${norm.itemSync()}`);
+  for (const [device, list] of devices) {
+    run(Op.clipScale, [device === first ? norm : moveTo(norm, device)], list, [maxNorm]);
+    for (const g of list) g.version.count++;
+  }
+  return norm;
+}
+
+/** Limits each element of the gradients to [-clipValue, clipValue], in place. @throws ArgumentError if it is negative */
+export function clipGradValue_(parameters: Tensor | Iterable<Tensor>, clipValue: number): void {
+  checkNumber(clipValue, 0, Infinity, 'clipGradValue_', 'clipValue');
+  for (const g of gradientsOf(parameters, 'clipGradValue_')) {
+    run(Op.clamp, [g], [g], [-clipValue, clipValue]);
+    g.version.count++;
+  }
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+import { enableGrad } from '../autograd/mode.js';
+import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
+import { Op } from '../native/ops.gen.js';
+import { run } from '../native/run.js';
+import { dropGrad } from '../nn/module.js';
+import { copyKernel, fullKernel, zerosLikeKernel } from '../ops/kernels.js';
+import type { Device } from '../tensor/device.js';
+import { isFloating } from '../tensor/dtype.js';
+import { formatShape, isDense, sameShape } from '../tensor/shape.js';
+import { checkTensor, Tensor } from '../tensor/tensor.js';
+import { placed, prepareLoad, saveState, type OptimizerState } from './state.js';
+
+/** What every parameter group has, and what schedules know of. */
+export interface GroupOptions {
+  lr: number;
+  momentum?: number;
+  betas?: readonly [number, number];
+  /** Written by schedules. */
+  initialLr?: number;
+  maxLr?: number;
+  minLr?: number;
+  baseMomentum?: number;
+  maxMomentum?: number;
+}
+
+/** Parameters that are updated with one set of options. The options may be changed at any time. */
+export type ParamGroup<O extends GroupOptions = GroupOptions> = O & { params: Tensor[] };
+
+/** Parameters, or groups of them with options of their own; what a group leaves out has the optimizer's default. */
+export type Params<O extends GroupOptions = GroupOptions> =
+  | Iterable<Tensor>
+  | Iterable<Partial<O> & { params: Tensor | Iterable<Tensor> }>;
+
+/** What an optimizer remembers of one parameter, by PyTorch's names. */
+export type ParamState = Record<string, Tensor>;
+
+/** Parameters of one device that have gradients, and what their update takes. */
+export interface Batch {
+  params: Tensor[];
+  grads: Tensor[];
+  /** float64 scalar, rewritten only when the group's lr changes: a recorded step reads whatever it holds. */
+  lr: Tensor;
+}
+
+interface Rate {
+  readonly tensor: Tensor;
+  value: number;
+}
+
+/**
+ * Base class of optimizers. A subclass updates the parameters of one group on one device in as few native calls as
+ * possible: one, but for parameters that have been updated less often than the rest.
+ */
+export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
+  readonly paramGroups: ParamGroup<O>[] = [];
+  /** What is remembered of each parameter. */
+  readonly state = new Map<Tensor, ParamState>();
+  readonly #rates = new Map<ParamGroup<O>, Map<Device, Rate>>();
+
+  constructor(
+    params: Params<O>,
+    /** Options of groups that do not state them. */
+    readonly defaults: Readonly<O>,
+  ) {
+    this.checkOptions(defaults);
+    const list = [...(params as Iterable<Tensor | (Partial<O> & { params: Iterable<Tensor> })>)];
+    if (list.length === 0) throw new ArgumentError(`${this.constructor.name}: there are no parameters`);
+    if (list[0] instanceof Tensor) this.addParamGroup({ params: list as Tensor[] } as never);
+    else for (const group of list) this.addParamGroup(group as never);
+  }
+
+  /** @throws ArgumentError for options out of range */
+  protected abstract checkOptions(options: Readonly<O>): void;
+  /** The names of what is remembered of a parameter with these options, in PyTorch's order. */
+  abstract stateNames(options: Readonly<O>): readonly string[];
+  protected abstract update(group: ParamGroup<O>, batch: Batch): void;
+
+  /**
+   * Adds parameters: layers of a trained network that are to be learned after all, for instance.
+   * @throws ArgumentError when one is no leaf, or is in a group already
+   */
+  addParamGroup(group: Partial<O> & { params: Tensor | Iterable<Tensor> }): void {
+    const where = this.constructor.name;
+    const params = group.params instanceof Tensor ? [group.params as Tensor] : [...group.params];
+    const known = new Set<Tensor>(this.paramGroups.flatMap((g) => g.params));
+    for (const p of params) {
+      checkTensor(p, where, 'a parameter');
+      if (!p.isLeaf) throw new ArgumentError(`${where}: a parameter was computed by ${p.gradFn!.name}; only leaves can be learned`);
+      if (!isFloating(p.dtype)) throw new DTypeError(`${where}: parameters must be floating, got ${p.dtype}`);
+      if (!isDense(p.shape, p.strides)) throw new ArgumentError(`${where}: a parameter is a view with gaps in memory`);
+      if (known.has(p)) throw new ArgumentError(`${where}: a parameter of shape ${formatShape(p.shape)} appears twice`);
+      known.add(p);
+    }
+    const full: ParamGroup<O> = { ...this.defaults, ...group, params };
+    this.checkOptions(full);
+    this.paramGroups.push(full);
+  }
+
+  /**
+   * Forgets the gradients, whose memory is free at once: clone() one that is to be looked at afterwards.
+   */
+  zeroGrad(): void {
+    for (const group of this.paramGroups) for (const p of group.params) dropGrad(p);
+  }
+
+  /**
+   * Updates the parameters that have gradients.
+   * @param closure computes the loss and its gradients first, and is returned the result of
+   */
+  step(): void;
+  step<R>(closure: () => R): R;
+  step<R>(closure?: () => R): R | void {
+    const result = closure && enableGrad(closure);
+    const moved = new Map<Tensor, Tensor>();
+    for (const group of this.paramGroups) {
+      const batches = new Map<Device, Batch>();
+      for (const p of group.params) {
+        if (!p.grad) continue;
+        let batch = batches.get(p.device);
+        if (!batch) batches.set(p.device, (batch = { params: [], grads: [], lr: this.#rate(group, p.device) }));
+        batch.params.push(p);
+        batch.grads.push(fitted(p.grad as Tensor, p));
+        this.#relocate(p, moved);
+      }
+      for (const batch of batches.values()) {
+        this.update(group, batch);
+        for (const p of batch.params) p.version.count++;
+      }
+    }
+    return result;
+  }
+
+  #rate(group: ParamGroup<O>, device: Device): Tensor {
+    let rates = this.#rates.get(group);
+    if (!rates) this.#rates.set(group, (rates = new Map()));
+    let rate = rates.get(device);
+    if (!rate) {
+      rates.set(device, (rate = { tensor: fullKernel([], group.lr, 'float64', device), value: group.lr }));
+    } else if (rate.value !== group.lr) {
+      run(Op.fill, [], [rate.tensor], [group.lr]);
+      rate.value = group.lr;
+    }
+    return rate.tensor;
+  }
+
+  /** Brings the learning rates on the devices up to date: before a recorded step is replayed. */
+  refresh(): void {
+    for (const group of this.paramGroups)
+      for (const device of this.#rates.get(group)?.keys() ?? []) this.#rate(group, device);
+  }
+
+  // Takes what is remembered of p to where p is, should that have moved. Shared counters stay shared.
+  #relocate(p: Tensor, moved: Map<Tensor, Tensor>): void {
+    const state = this.state.get(p);
+    for (const name in state) {
+      const t = state[name]!;
+      if (t.device === p.device && (name === 'step' || t.dtype === p.dtype)) continue;
+      if (!moved.has(t)) moved.set(t, placed(t, p, name));
+      state[name] = moved.get(t)!;
+    }
+  }
+
+  /**
+   * Options and memory in PyTorch's form: `state` by parameter number, `param_groups` with parameter numbers. The
+   * tensors share memory with the optimizer.
+   */
+  stateDict(): OptimizerState {
+    return saveState(this);
+  }
+
+  /**
+   * Takes over options and memory, converted to the parameters' dtypes, devices and layouts.
+   * @throws StateDictError when the groups, parameters or tensors do not fit; the optimizer is then as it was
+   */
+  loadStateDict(saved: OptimizerState): void {
+    this.prepareLoad(saved)();
+  }
+
+  /** @internal Checks everything; what it returns does the loading. */
+  prepareLoad(saved: OptimizerState, exactDTypes = false): () => void {
+    return prepareLoad(this, saved, (options) => this.checkOptions(options), exactDTypes);
+  }
+
+  /** What is remembered of p: zeros of its form under each name, at first. */
+  protected remember(p: Tensor, names: readonly string[]): ParamState {
+    let state = this.state.get(p);
+    if (!state) this.state.set(p, (state = {}));
+    for (const name of names) state[name] ??= zerosLikeKernel(p);
+    return state;
+  }
+}
+
+// A gradient laid out as its parameter; backward() makes them so, users need not.
+function fitted(grad: Tensor, p: Tensor): Tensor {
+  if (!sameShape(grad.shape, p.shape))
+    throw new ShapeError(`step: a parameter of shape ${formatShape(p.shape)} has a gradient of shape ${formatShape(grad.shape)}`);
+  const alike = grad.dtype === p.dtype && p.strides.every((s, i) => s === grad.strides[i] || p.shape[i] === 1);
+  return alike ? grad : copyKernel(grad, p.dtype, [...p.strides]);
+}

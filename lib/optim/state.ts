@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Optimizers' memory in PyTorch's form, and back.
+import { StateDictError } from '../native/errors.js';
+import { checkFit, type TensorInfo } from '../nn/state.js';
+import { copyKernel } from '../ops/kernels.js';
+import { moveTo } from '../ops/transfer.js';
+import { Tensor } from '../tensor/tensor.js';
+import { camelCase, snakeCase } from './keys.js';
+import type { GroupOptions, Optimizer, ParamState } from './optimizer.js';
+
+/** What PyTorch's Optimizer.state_dict() holds. */
+export interface OptimizerState {
+  /** By parameter number, counted through all groups. */
+  state: Record<number, Record<string, Tensor | null>>;
+  /** Options under PyTorch's names, and `params`: the numbers of the group's parameters. */
+  param_groups: Record<string, unknown>[];
+}
+
+// What schedules add to groups.
+const scheduled = ['initialLr', 'maxLr', 'minLr', 'baseMomentum', 'maxMomentum'];
+
+export function saveState({ paramGroups, state }: Pick<Optimizer, 'paramGroups' | 'state'>): OptimizerState {
+  const saved: OptimizerState = { state: {}, param_groups: [] };
+  let number = 0;
+  for (const { params, ...options } of paramGroups) {
+    const entries = Object.entries(options).map(([name, value]) => [snakeCase(name), structuredClone(value)] as const);
+    saved.param_groups.push({ ...Object.fromEntries(entries), params: params.map((_, i) => number + i) });
+    for (const p of params) {
+      const own = Object.entries(state.get(p) ?? {});
+      if (own.length > 0) saved.state[number] = Object.fromEntries(own.map(([name, t]) => [name, t.detach()]));
+      number++;
+    }
+  }
+  return saved;
+}
+
+/** What is remembered of p under a name, as its update needs it: counters are float32 scalars, the rest is like p. */
+export function placed(t: Tensor, p: Tensor, name: string): Tensor {
+  const moved = t.device === p.device ? t : moveTo(t, p.device);
+  return name === 'step' ? copyKernel(moved, 'float32') : copyKernel(moved, p.dtype, [...p.strides]);
+}
+
+/** Checks everything; the function that is returned does the loading. */
+export function prepareLoad<O extends GroupOptions>(
+  optimizer: Optimizer<O>,
+  saved: OptimizerState,
+  checkOptions: (options: O) => void,
+  exactDTypes = false,
+): () => void {
+  const what = `loadStateDict: the values do not fit this ${optimizer.constructor.name}`;
+  const { paramGroups } = optimizer;
+  if (!isRecord(saved) || !isRecord(saved.state) || !Array.isArray(saved.param_groups))
+    throw new StateDictError(`${what}: expected { state, param_groups }`);
+  if (saved.param_groups.length !== paramGroups.length)
+    throw new StateDictError(`${what}: it has ${paramGroups.length} parameter groups, they have ${saved.param_groups.length}`);
+
+  const options: O[] = [];
+  const expected = new Map<string, TensorInfo>();
+  const owners = new Map<string, { p: Tensor; group: number }>();
+  paramGroups.forEach((group, g) => {
+    const theirs = saved.param_groups[g]!;
+    const numbers: unknown = isRecord(theirs) ? theirs['params'] : undefined;
+    if (!Array.isArray(numbers) || numbers.length !== group.params.length)
+      throw new StateDictError(
+        `${what}: group ${g} has ${group.params.length} parameters, ` +
+          `theirs ${Array.isArray(numbers) ? `has ${numbers.length}` : 'lists none'}`,
+      );
+    options[g] = optionsOf(group, theirs, optimizer.defaults);
+    try {
+      checkOptions(options[g]);
+    } catch (cause) {
+      throw new StateDictError(`${what}: group ${g}: ${(cause as Error).message}`, { cause });
+    }
+    group.params.forEach((p, i) => {
+      const number = String(numbers[i]);
+      owners.set(number, { p, group: g });
+      if (Object.values(saved.state[numbers[i] as number] ?? {}).some((t) => t !== null))
+        for (const name of optimizer.stateNames(options[g]!))
+          expected.set(`state.${number}.${name}`, { shape: name === 'step' ? [] : p.shape, dtype: name === 'step' ? 'float32' : p.dtype });
+    });
+  });
+
+  const offered = new Map<string, Tensor>();
+  for (const [number, entry] of Object.entries(saved.state))
+    for (const [name, t] of Object.entries(isRecord(entry) ? entry : {})) {
+      if (t === null) continue;
+      if (!(t instanceof Tensor)) throw new StateDictError(`${what}: state.${number}.${name} is no tensor`);
+      offered.set(`state.${number}.${name}`, t as Tensor);
+    }
+  checkFit(expected, offered, `${what}:`, { strict: true, exactDTypes });
+
+  const state = new Map<Tensor, ParamState>();
+  const counters = new Map<string, Tensor>();
+  for (const key of expected.keys()) {
+    const [, number, name] = key.split('.') as [string, string, string];
+    const { p, group } = owners.get(number)!;
+    const t = offered.get(key)!;
+    let own = state.get(p);
+    if (!own) state.set(p, (own = {}));
+    if (name !== 'step') {
+      own[name] = placed(t, p, name);
+      continue;
+    }
+    // Parameters that have been updated equally often share one counter, and so one native call.
+    const id = `${group} ${p.device} ${Number(t.itemSync())}`;
+    if (!counters.has(id)) counters.set(id, placed(t, p, name));
+    own[name] = counters.get(id)!;
+  }
+  return () => {
+    paramGroups.forEach((group, g) => Object.assign(group, options[g]));
+    optimizer.state.clear();
+    for (const [p, own] of state) optimizer.state.set(p, own);
+  };
+}
+
+// The options of a group after loading: theirs as far as this optimizer knows them.
+function optionsOf<O extends GroupOptions>(group: O, theirs: Record<string, unknown>, defaults: Readonly<O>): O {
+  const { params: _params, ...options } = group as O & { params?: unknown };
+  for (const [key, value] of Object.entries(theirs)) {
+    const name = camelCase(key);
+    if (Object.hasOwn(defaults, name) || scheduled.includes(name))
+      (options as Record<string, unknown>)[name] = structuredClone(value);
+  }
+  return options as unknown as O;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+// Optimizers, schedules and clipping against PyTorch's numbers (test/fixtures/make_optim.py), and what they promise.
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import '../lib/ops/methods.js';
+import { ArgumentError, AutogradError, ShapeError, StateDictError } from '../lib/native/errors.js';
+import { Linear, Parameter } from '../lib/nn/index.js';
+import { tensor, zeros } from '../lib/ops/creation.js';
+import * as optim from '../lib/optim/index.js';
+import type { Tensor } from '../lib/tensor/tensor.js';
+
+type Options = Record<string, unknown>;
+interface Fixture {
+  shapes: number[][];
+  start: number[][];
+  gradients: number[][][];
+  trajectories: { optimizer: OptimizerName; options: Options; groups?: Options[]; steps: number[][][] }[];
+  schedules: { scheduler: string; options: Options; optimizer: OptimizerName; optimizerOptions: Options; lr: number[]; momentum: number[] }[];
+  clipping: { maxNorm: number; normType: number | 'Infinity'; norm: number; grads: number[][] }[];
+}
+type OptimizerName = 'SGD' | 'Adam' | 'AdamW' | 'RMSprop';
+const fixture = JSON.parse(readFileSync(new URL('fixtures/optim.json', import.meta.url), 'utf8')) as Fixture;
+
+const parameters = (): Tensor[] => fixture.start.map((values, i) => tensor(values, { shape: fixture.shapes[i]!, requiresGrad: true }));
+function setGradients(params: readonly Tensor[], step: number): void {
+  params.forEach((p, i) => (p.grad = tensor(fixture.gradients[step]![i]!, { shape: fixture.shapes[i]! })));
+}
+function make(name: OptimizerName, params: unknown, options: Options): optim.Optimizer {
+  return new optim[name](params as Tensor[], options) as optim.Optimizer;
+}
+function expectClose(t: Tensor, expected: ArrayLike<number>, tolerance = 2e-6): void {
+  const values = t.dataSync() as Float32Array;
+  expect(values.length).toBe(expected.length);
+  values.forEach((x, i) => {
+    if (!(Math.abs(x - expected[i]!) <= tolerance + tolerance * Math.abs(expected[i]!)))
+      expect.fail(`element ${i}: ${x}, expected ${expected[i]}`);
+  });
+}
+
+describe('steps', () => {
+  test.each(fixture.trajectories.map((row) => [`${row.optimizer} ${JSON.stringify(row.options)}${row.groups ? ' in groups' : ''}`, row] as const))(
+    '%s',
+    (_, { optimizer: name, options, groups, steps }) => {
+      const params = parameters();
+      const optimizer = make(name, groups ? params.map((p, i) => ({ ...groups[i], params: p })) : params, options);
+      steps.forEach((expected, step) => {
+        setGradients(params, step);
+        optimizer.step();
+        params.forEach((p, i) => expectClose(p, expected[i]!));
+      });
+    },
+  );
+
+  test('a parameter without a gradient is skipped, and keeps its own count of steps', () => {
+    // Each alone must do what both do together, whoever sits out when.
+    const present = [[0], [0, 1], [1], [0, 1], [0, 1], [0]];
+    const params = parameters();
+    const alone = parameters();
+    const together = new optim.Adam(params, { lr: 0.05 });
+    const apart = alone.map((p) => new optim.Adam([p], { lr: 0.05 }));
+    present.forEach((who, step) => {
+      for (const i of [0, 1]) {
+        const grad = () => tensor(fixture.gradients[step]![i]!, { shape: fixture.shapes[i]! });
+        params[i]!.grad = who.includes(i) ? grad() : null;
+        alone[i]!.grad = who.includes(i) ? grad() : null;
+      }
+      together.step();
+      for (const optimizer of apart) optimizer.step();
+    });
+    params.forEach((p, i) => expectClose(p, alone[i]!.dataSync() as Float32Array, 0));
+    expect(params.map((p) => together.state.get(p)!['step']!.itemSync())).toEqual([5, 4]);
+  });
+
+  test('momentum may be late for a parameter: its buffer begins as its first gradient', () => {
+    const params = parameters();
+    const optimizer = new optim.SGD(params, { lr: 0.1, momentum: 0.9, dampening: 0.5 });
+    setGradients(params, 0);
+    params[1]!.grad = null;
+    optimizer.step();
+    setGradients(params, 1);
+    optimizer.step();
+    expectClose(optimizer.state.get(params[1]!)!['momentum_buffer']!, fixture.gradients[1]![1]!);
+    const first = fixture.gradients[0]![0]!.map((g, i) => 0.9 * g + 0.5 * fixture.gradients[1]![0]![i]!);
+    expectClose(optimizer.state.get(params[0]!)!['momentum_buffer']!, first);
+  });
+
+  test('the lr of a group can be changed at any time', () => {
+    const [p] = [tensor([1], { requiresGrad: true })];
+    const optimizer = new optim.SGD([p], { lr: 0.5 });
+    for (const lr of [0.5, 0.25, 0.25, 0]) {
+      p.grad = tensor([1]);
+      optimizer.paramGroups[0]!.lr = lr;
+      optimizer.step();
+    }
+    expect(p.itemSync()).toBe(0);
+  });
+
+  test('gradients in another layout or dtype are converted', () => {
+    const p = tensor([1, 2, 3, 4], { shape: [2, 2], requiresGrad: true });
+    p.grad = tensor([1, 2, 3, 4], { shape: [2, 2], dtype: 'float64' }).t();
+    new optim.SGD([p], { lr: 1 }).step();
+    expectClose(p, [0, -1, 1, 0], 0);
+    p.grad = tensor([1]);
+    expect(() => new optim.SGD([p]).step()).toThrow(ShapeError);
+  });
+
+  test('parameters of several dtypes share a group', () => {
+    const params = (['float32', 'float64', 'bfloat16', 'float16'] as const).map((dtype) => tensor([1, 2], { dtype, requiresGrad: true }));
+    const optimizer = new optim.Adam(params, { lr: 0.5 });
+    for (const p of params) p.grad = tensor([1, -1], { dtype: p.dtype });
+    optimizer.step();
+    for (const p of params) expectClose(p, [0.5, 2.5], 1e-5);
+  });
+
+  test('filters in channels-last memory', () => {
+    const values = Float32Array.from({ length: 24 }, (_, i) => Math.sin(i));
+    const both = [tensor(values, { shape: [2, 3, 2, 2] }).contiguous('channelsLast'), tensor(values, { shape: [2, 3, 2, 2] })];
+    for (const p of both) {
+      p.requiresGrad = true;
+      p.grad = tensor(values.map((x) => x * x), { shape: [2, 3, 2, 2] });
+      new optim.RMSprop([p], { lr: 0.1, momentum: 0.5 }).step();
+    }
+    expect(both[0]!.isContiguous('channelsLast')).toBe(true);
+    expectClose(both[0]!, both[1]!.dataSync() as Float32Array, 0);
+  });
+
+  test('a step changes what an earlier forward pass saved, and backward notices', () => {
+    const w = tensor([2], { requiresGrad: true });
+    const loss = w.square().sum();
+    w.grad = tensor([1]);
+    new optim.SGD([w], { lr: 1 }).step();
+    expect(() => loss.backward()).toThrow(AutogradError);
+  });
+
+  test('zeroGrad frees the gradients', () => {
+    const layer = new Linear(3, 2);
+    const optimizer = new optim.SGD(layer.parameters());
+    layer.forward(zeros([1, 3])).sum().backward();
+    const grad = layer.weight.grad!;
+    optimizer.zeroGrad();
+    expect(layer.weight.grad).toBeNull();
+    expect(grad.disposed).toBe(true);
+  });
+
+  test('step(closure) returns the loss', () => {
+    const w = tensor([3], { requiresGrad: true });
+    const optimizer = new optim.SGD([w], { lr: 0.5 });
+    const loss = optimizer.step(() => {
+      optimizer.zeroGrad();
+      const value = w.square().sum();
+      value.backward();
+      return value;
+    });
+    expect(loss.itemSync()).toBe(9);
+    expect(w.itemSync()).toBe(0);
+  });
+});
+
+describe('arguments', () => {
+  const w = () => tensor([1], { requiresGrad: true });
+  test.each<[string, () => unknown]>([
+    ['no parameters', () => new optim.SGD([])],
+    ['a foreign object', () => new optim.SGD([{ params: [{}] }] as never)],
+    ['the result of an operation', () => new optim.SGD([w().mul(2)])],
+    ['a parameter twice', () => ((p) => new optim.SGD([p, p]))(w())],
+    ['a parameter in two groups', () => ((p) => new optim.SGD([{ params: [p] }, { params: p }]))(w())],
+    ['a negative lr', () => new optim.SGD([w()], { lr: -1 })],
+    ['NaN', () => new optim.Adam([w()], { eps: NaN })],
+    ['nesterov without momentum', () => new optim.SGD([w()], { nesterov: true })],
+    ['a beta of 1', () => new optim.AdamW([w()], { betas: [0.9, 1] })],
+    ['bad options of a group', () => new optim.RMSprop([{ params: w(), alpha: -1 }])],
+  ])('%s', (_, fn) => expect(fn).toThrow(ArgumentError));
+});
+
+describe('state', () => {
+  const options: [OptimizerName, Options][] = [
+    ['SGD', { lr: 0.1, momentum: 0.9, weightDecay: 0.01 }],
+    ['Adam', { lr: 0.05, amsgrad: true }],
+    ['RMSprop', { lr: 0.02, momentum: 0.9, centered: true }],
+  ];
+
+  test.each(options)('%s goes on where another left off', (name, opts) => {
+    const straight = parameters();
+    const [a, b] = [parameters(), parameters()];
+    const reference = make(name, straight, opts);
+    const first = make(name, a, opts);
+    for (let step = 0; step < 4; step++) {
+      setGradients(straight, step);
+      reference.step();
+      setGradients(a, step);
+      first.step();
+    }
+    b.forEach((p, i) => p.detach().copy_(a[i]!));
+    const second = make(name, b, {});
+    second.loadStateDict(first.stateDict());
+    expect(second.paramGroups[0]).toMatchObject(opts);
+    for (let step = 4; step < 8; step++) {
+      setGradients(straight, step);
+      reference.step();
+      setGradients(b, step);
+      second.step();
+    }
+    b.forEach((p, i) => expectClose(p, straight[i]!.dataSync() as Float32Array, 0));
+  });
+
+  test("has PyTorch's structure", () => {
+    const params = parameters();
+    const optimizer = new optim.AdamW([{ params: params[0]! }, { params: params[1]!, lr: 0.1 }]);
+    setGradients(params, 0);
+    optimizer.step();
+    const { state, param_groups } = optimizer.stateDict();
+    expect(Object.keys(state)).toEqual(['0', '1']);
+    expect(Object.keys(state[0]!).sort()).toEqual(['exp_avg', 'exp_avg_sq', 'step']);
+    expect(state[1]!['step']!.itemSync()).toBe(1);
+    expect(param_groups[1]).toEqual({
+      lr: 0.1, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01, amsgrad: false, maximize: false, params: [1],
+    });
+  });
+
+  test('what does not fit changes nothing', () => {
+    const trained = () => {
+      const params = parameters();
+      const optimizer = new optim.Adam(params, { lr: 0.05 });
+      setGradients(params, 0);
+      optimizer.step();
+      return { params, optimizer };
+    };
+    const spoil: [RegExp, (s: optim.OptimizerState) => unknown][] = [
+      [/missing: state\.1\.exp_avg_sq/, (s) => delete s.state[1]!['exp_avg_sq']],
+      [/unexpected: state\.0\.other/, (s) => (s.state[0]!['other'] = zeros([1]))],
+      [/unexpected: state\.7\.step/, (s) => (s.state[7] = { step: zeros([]) })],
+      [/state\.0\.exp_avg: expected shape \[3, 4\], got \[4, 3\]/, (s) => (s.state[0]!['exp_avg'] = zeros([4, 3]))],
+      [/no tensor/, (s) => (s.state[0]!['exp_avg'] = 5 as never)],
+      [/1 parameter groups/, (s) => s.param_groups.push({})],
+      [/group 0 has 2 parameters/, (s) => (s.param_groups[0]!['params'] = [0])],
+      [/lists none/, (s) => delete s.param_groups[0]!['params']],
+      [/lr must be a number/, (s) => (s.param_groups[0]!['lr'] = 'fast')],
+      [/expected \{ state/, (s) => (s.param_groups = 3 as never)],
+    ];
+    for (const [message, change] of spoil) {
+      const saved = trained().optimizer.stateDict();
+      change(saved);
+      const { params, optimizer } = trained();
+      optimizer.paramGroups[0]!.lr = 0.25;
+      const before = optimizer.state.get(params[0]!);
+      expect(() => optimizer.loadStateDict(saved)).toThrow(StateDictError);
+      expect(() => optimizer.loadStateDict(saved)).toThrow(message);
+      expect(optimizer.paramGroups[0]!.lr).toBe(0.25);
+      expect(optimizer.state.get(params[0]!)).toBe(before);
+    }
+  });
+
+  test('one counter for all after loading, so that a step stays one native call', () => {
+    const params = parameters();
+    const optimizer = new optim.Adam(params);
+    setGradients(params, 0);
+    optimizer.step();
+    optimizer.loadStateDict(optimizer.stateDict());
+    const [a, b] = params.map((p) => optimizer.state.get(p)!['step']!);
+    expect(a).toBe(b);
+  });
+
+  test('memory follows a parameter to another dtype', () => {
+    const p = new Parameter(tensor([1, 2]));
+    const layer = new Linear(1, 1);
+    layer.registerParameter('weight', p);
+    const optimizer = new optim.Adam([p], { lr: 0.5 });
+    p.grad = tensor([1, 1]);
+    optimizer.step();
+    layer.to('float64');
+    expect(p.grad!.dtype).toBe('float64');
+    optimizer.step();
+    expectClose(p, [0, 1], 1e-6);
+    expect(optimizer.state.get(p)!['exp_avg']!.dtype).toBe('float64');
+  });
+});
+
+describe('schedules', () => {
+  const build = (name: string, optimizer: optim.Optimizer, { stepSize, TMax, maxLr, ...rest }: Options): optim.LRScheduler => {
+    switch (name) {
+      case 'StepLR':
+        return new optim.StepLR(optimizer, stepSize as number, rest);
+      case 'CosineAnnealingLR':
+        return new optim.CosineAnnealingLR(optimizer, TMax as number, rest);
+      default:
+        return new optim.OneCycleLR(optimizer, maxLr as number, rest);
+    }
+  };
+  const near = (values: number[], expected: number[]) =>
+    values.forEach((x, i) => expect(Math.abs(x - expected[i]!), `step ${i}`).toBeLessThanOrEqual(1e-12 * Math.abs(expected[i]!)));
+
+  test.each(fixture.schedules.map((row) => [`${row.scheduler} ${JSON.stringify(row.options)} of ${row.optimizer}`, row] as const))(
+    '%s, and from every step on after loading',
+    (_, row) => {
+      const optimizer = make(row.optimizer, [tensor([0], { requiresGrad: true })], row.optimizerOptions);
+      let scheduler = build(row.scheduler, optimizer, row.options);
+      const lr: number[] = [];
+      const momentum: number[] = [];
+      for (let step = 0; step < row.lr.length; step++) {
+        const group = optimizer.paramGroups[0]!;
+        lr.push(group.lr);
+        momentum.push(group.betas ? group.betas[0] : group.momentum!);
+        expect(scheduler.getLastLr()).toEqual([group.lr]);
+        if (step + 1 === row.lr.length) break;
+        const saved = structuredClone({ optimizer: optimizer.stateDict(), scheduler: scheduler.stateDict() });
+        scheduler = build(row.scheduler, optimizer, row.options);
+        optimizer.loadStateDict(saved.optimizer);
+        scheduler.loadStateDict(saved.scheduler);
+        scheduler.step();
+      }
+      near(lr, row.lr);
+      near(momentum, row.momentum);
+    },
+  );
+
+  const sgd = (lr: number) => new optim.SGD([tensor([0], { requiresGrad: true })], { lr }) as optim.Optimizer;
+  const rates = (scheduler: optim.LRScheduler, steps: number) =>
+    Array.from({ length: steps }, () => {
+      const [lr] = scheduler.getLastLr();
+      scheduler.step();
+      return lr!;
+    });
+
+  test('MultiStepLR, ExponentialLR, LambdaLR', () => {
+    expect(rates(new optim.MultiStepLR(sgd(1), [4, 2, 2], { gamma: 0.5 }), 6)).toEqual([1, 1, 0.25, 0.25, 0.125, 0.125]);
+    expect(rates(new optim.ExponentialLR(sgd(1), 0.5), 4)).toEqual([1, 0.5, 0.25, 0.125]);
+    expect(rates(new optim.LambdaLR(sgd(8), (epoch) => 1 / (1 + epoch)), 4)).toEqual([8, 4, 8 / 3, 2]);
+  });
+
+  test('two schedules combine', () => {
+    const optimizer = sgd(1);
+    const both = [new optim.StepLR(optimizer, 2, { gamma: 0.1 }), new optim.ExponentialLR(optimizer, 0.5)];
+    for (let step = 0; step < 2; step++) for (const s of both) s.step();
+    expect(optimizer.paramGroups[0]!.lr).toBeCloseTo(0.025, 12);
+  });
+
+  test('lastEpoch goes on with groups that have an initialLr', () => {
+    const optimizer = sgd(0.5);
+    expect(() => new optim.StepLR(optimizer, 2, { lastEpoch: 3 })).toThrow(/initialLr/);
+    optimizer.paramGroups[0]!.initialLr = 1;
+    expect(rates(new optim.StepLR(optimizer, 2, { gamma: 0.5, lastEpoch: 2 }), 2)).toEqual([0.5, 0.25]);
+  });
+
+  test('bad arguments, the end of a cycle, states that do not fit', () => {
+    expect(() => new optim.StepLR(sgd(1), 0)).toThrow(ArgumentError);
+    expect(() => new optim.OneCycleLR(sgd(1), 1, {})).toThrow(/totalSteps/);
+    expect(() => new optim.OneCycleLR(sgd(1), [1, 2], { totalSteps: 3 })).toThrow(/1 values of maxLr/);
+    const cycle = new optim.OneCycleLR(sgd(1), 1, { totalSteps: 2 });
+    cycle.step();
+    cycle.step();
+    expect(() => cycle.step()).toThrow(/over/);
+    expect(() => cycle.loadStateDict({})).toThrow(StateDictError);
+    expect(() => cycle.loadStateDict(new optim.StepLR(sgd(1), 3).stateDict())).toThrow(/total_steps/);
+    expect(cycle.lastEpoch).toBe(2);
+    expect(rates(new optim.OneCycleLR(sgd(1), 1, { totalSteps: 10, pctStart: 0.1 }), 1)).toEqual([1]);
+  });
+});
+
+describe('clipping', () => {
+  test.each(fixture.clipping.map((row) => [`norm ${row.normType}, at most ${row.maxNorm}`, row] as const))('%s', (_, row) => {
+    const params = parameters();
+    setGradients(params, 0);
+    const norm = optim.clipGradNorm_(params, row.maxNorm, { normType: Number(row.normType) });
+    expectClose(norm, [row.norm]);
+    params.forEach((p, i) => expectClose(p.grad!, row.grads[i]!));
+  });
+
+  test('by value; without gradients; without a finite norm', () => {
+    const params = parameters();
+    expect(optim.clipGradNorm_(params, 1).itemSync()).toBe(0);
+    setGradients(params, 0);
+    optim.clipGradValue_(params, 0.5);
+    params.forEach((p, i) => expectClose(p.grad!, fixture.gradients[0]![i]!.map((g) => Math.min(Math.max(g, -0.5), 0.5))));
+    params[0]!.grad!.fill_(Infinity);
+    expect(() => optim.clipGradNorm_(params, 1, { errorIfNonfinite: true })).toThrow(/Infinity/);
+    expect(() => optim.clipGradNorm_(params, -1)).toThrow(ArgumentError);
+  });
+});
