@@ -10,6 +10,7 @@ import {
   broadcastShapes,
   channelsLastStrides,
   checkList,
+  checkShape,
   contiguousStrides,
   formatShape,
   isChannelsLast,
@@ -196,6 +197,7 @@ export function expand(x: Tensor, shape: Shape): Tensor {
     extra >= 0 &&
     resolved.every((size, i) => Number.isInteger(size) && size >= 0 && (i < extra || x.shape[i - extra] === 1 || x.shape[i - extra] === size));
   if (!fits) throw new ShapeError(`expand: shape ${formatShape(x.shape)} cannot be expanded to ${formatShape(shape)}`);
+  checkShape(resolved, 'expand');
   return sameShape(resolved, x.shape) ? x : expandOp(x, resolved);
 }
 

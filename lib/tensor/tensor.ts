@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { native } from '../native/binding.js';
 import { openDevice } from '../native/devices.js';
-import { ArgumentError, AutogradError, DisposedError, DTypeError, fromNative, ShapeError } from '../native/errors.js';
+import { ArgumentError, AutogradError, DisposedError, DTypeError, fromNative, OutOfMemoryError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { allocate, FRESH, release, run, throwStreamError, view, type NativeTensor } from '../native/run.js';
 import { Device } from './device.js';
@@ -160,7 +160,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
    */
   async data(): Promise<ArrayOf<D>> {
     const source = this.readable();
-    const values = newArray(this.dtype, this.numel);
+    const values = this.hostArray();
     if (values.length > 0) await native().download(source.handle, values);
     else await native().fence(this.deviceId);
     if (source !== (this as Tensor)) source.dispose();
@@ -171,7 +171,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
   /** As data(), but blocks the event loop until the device has caught up. */
   dataSync(): ArrayOf<D> {
     const source = this.readable();
-    const values = newArray(this.dtype, this.numel);
+    const values = this.hostArray();
     try {
       if (values.length > 0) native().downloadSync(source.handle, values);
       else native().wait(this.deviceId);
@@ -201,6 +201,14 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
   private checkSingle(where: string): void {
     if (this.numel !== 1)
       throw new ShapeError(`${where}: expected a tensor of one element, got shape ${formatShape(this.shape)}`);
+  }
+
+  private hostArray(): ArrayOf<D> {
+    try {
+      return newArray(this.dtype, this.numel);
+    } catch (cause) {
+      throw new OutOfMemoryError(`data: no typed array can hold the ${this.numel} values of shape ${formatShape(this.shape)}`, { cause });
+    }
   }
 
   // A row-major tensor whose elements a typed array can hold.

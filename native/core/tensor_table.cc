@@ -6,13 +6,20 @@
 namespace lenode {
 namespace {
 
+// Beyond this, sizes and offsets are no longer exact in a double, nor bytes in 64 bits.
+constexpr int64_t kMaxExtent = int64_t{1} << 53;
+
 // Elements from the first to the last that a view touches; 0 for an empty one.
 int64_t extent(const TensorView& view) {
   int64_t last = 0;
+  bool too_large = false;
   for (int i = 0; i < view.rank; ++i) {
     if (view.dims[i] == 0) return 0;
-    last += (view.dims[i] - 1) * view.strides[i];
+    int64_t step;
+    too_large |= __builtin_mul_overflow(view.dims[i] - 1, view.strides[i], &step) ||
+                 __builtin_add_overflow(last, step, &last) || last >= kMaxExtent;
   }
+  if (too_large) fail(ErrorCode::invalid, "a tensor must not span 2^53 elements or more");
   return last + 1;
 }
 
