@@ -5,7 +5,8 @@ import { run } from '../native/run.js';
 import { checkNumber } from '../ops/checks.js';
 import { copyKernel, fullKernel } from '../ops/kernels.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { Optimizer, type Batch, type GroupOptions, type ParamGroup, type Params } from './optimizer.js';
+import type { GroupOptions, ParamGroup, Params } from './group.js';
+import { Optimizer, type Batch } from './optimizer.js';
 
 export interface AdamOptions extends GroupOptions {
   /** Default 1e-3. */

@@ -2,7 +2,8 @@
 // What users know as optim.
 export { Adam, AdamW, type AdamOptions } from './adam.js';
 export { clipGradNorm_, clipGradValue_, type ClipOptions } from './clip.js';
-export { Optimizer, type GroupOptions, type ParamGroup, type Params, type ParamState } from './optimizer.js';
+export type { GroupOptions, ParamGroup, Params, ParamState } from './group.js';
+export { Optimizer } from './optimizer.js';
 export { RMSprop, type RMSpropOptions } from './rmsprop.js';
 export {
   CosineAnnealingLR,

@@ -9,31 +9,8 @@ import type { Device } from '../tensor/device.js';
 import { isFloating } from '../tensor/dtype.js';
 import { formatShape, isDense, sameShape } from '../tensor/shape.js';
 import { checkTensor, Tensor } from '../tensor/tensor.js';
+import type { GroupOptions, ParamGroup, Params, ParamState } from './group.js';
 import { placed, prepareLoad, saveState, type OptimizerState } from './state.js';
-
-/** What every parameter group has, and what schedules know of. */
-export interface GroupOptions {
-  lr: number;
-  momentum?: number;
-  betas?: readonly [number, number];
-  /** Written by schedules. */
-  initialLr?: number;
-  maxLr?: number;
-  minLr?: number;
-  baseMomentum?: number;
-  maxMomentum?: number;
-}
-
-/** Parameters that are updated with one set of options. The options may be changed at any time. */
-export type ParamGroup<O extends GroupOptions = GroupOptions> = O & { params: Tensor[] };
-
-/** Parameters, or groups of them with options of their own; what a group leaves out has the optimizer's default. */
-export type Params<O extends GroupOptions = GroupOptions> =
-  | Iterable<Tensor>
-  | Iterable<Partial<O> & { params: Tensor | Iterable<Tensor> }>;
-
-/** What an optimizer remembers of one parameter, by PyTorch's names. */
-export type ParamState = Record<string, Tensor>;
 
 /** Parameters of one device that have gradients, and what their update takes. */
 export interface Batch {

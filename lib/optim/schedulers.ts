@@ -3,8 +3,9 @@
 // that several schedules, or changes by hand, combine.
 import { ArgumentError, StateDictError } from '../native/errors.js';
 import { checkInteger, checkNumber } from '../ops/checks.js';
+import type { ParamGroup } from './group.js';
 import { camelCase, snakeCase } from './keys.js';
-import type { Optimizer, ParamGroup } from './optimizer.js';
+import type { Optimizer } from './optimizer.js';
 
 /** Plain values, as JSON holds them. */
 export type SchedulerState = Record<string, unknown>;

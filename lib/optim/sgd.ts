@@ -4,7 +4,8 @@ import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { checkNumber } from '../ops/checks.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { Optimizer, type Batch, type GroupOptions, type ParamGroup, type Params } from './optimizer.js';
+import type { GroupOptions, ParamGroup, Params } from './group.js';
+import { Optimizer, type Batch } from './optimizer.js';
 
 export interface SGDOptions extends GroupOptions {
   /** Default 1e-3. */

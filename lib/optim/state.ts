@@ -6,7 +6,7 @@ import { copyKernel } from '../ops/kernels.js';
 import { moveTo } from '../ops/transfer.js';
 import { Tensor } from '../tensor/tensor.js';
 import { camelCase, snakeCase } from './keys.js';
-import type { GroupOptions, Optimizer, ParamState } from './optimizer.js';
+import type { GroupOptions, ParamGroup, ParamState } from './group.js';
 
 /** What PyTorch's Optimizer.state_dict() holds. */
 export interface OptimizerState {
@@ -16,10 +16,18 @@ export interface OptimizerState {
   param_groups: Record<string, unknown>[];
 }
 
+/** What saving and loading need of an optimizer. */
+interface Owner<O extends GroupOptions> {
+  readonly paramGroups: readonly ParamGroup<O>[];
+  readonly state: Map<Tensor, ParamState>;
+  readonly defaults: Readonly<O>;
+  stateNames(options: Readonly<O>): readonly string[];
+}
+
 // What schedules add to groups.
 const scheduled = ['initialLr', 'maxLr', 'minLr', 'baseMomentum', 'maxMomentum'];
 
-export function saveState({ paramGroups, state }: Pick<Optimizer, 'paramGroups' | 'state'>): OptimizerState {
+export function saveState({ paramGroups, state }: Pick<Owner<GroupOptions>, 'paramGroups' | 'state'>): OptimizerState {
   const saved: OptimizerState = { state: {}, param_groups: [] };
   let number = 0;
   for (const { params, ...options } of paramGroups) {
@@ -42,7 +50,7 @@ export function placed(t: Tensor, p: Tensor, name: string): Tensor {
 
 /** Checks everything; the function that is returned does the loading. */
 export function prepareLoad<O extends GroupOptions>(
-  optimizer: Optimizer<O>,
+  optimizer: Owner<O>,
   saved: OptimizerState,
   checkOptions: (options: O) => void,
   exactDTypes = false,
