@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Tensor } from '../tensor/tensor.js';
+
+/** What every parameter group has, and what schedules know of. */
+export interface GroupOptions {
+  lr: number;
+  momentum?: number;
+  betas?: readonly [number, number];
+  /** Written by schedules. */
+  initialLr?: number;
+  maxLr?: number;
+  minLr?: number;
+  baseMomentum?: number;
+  maxMomentum?: number;
+}
+
+/** Parameters that are updated with one set of options. The options may be changed at any time. */
+export type ParamGroup<O extends GroupOptions = GroupOptions> = O & { params: Tensor[] };
+
+/** Parameters, or groups of them with options of their own; what a group leaves out has the optimizer's default. */
+export type Params<O extends GroupOptions = GroupOptions> =
+  | Iterable<Tensor>
+  | Iterable<Partial<O> & { params: Tensor | Iterable<Tensor> }>;
+
+/** What an optimizer remembers of one parameter, by PyTorch's names. */
+export type ParamState = Record<string, Tensor>;
