@@ -10,7 +10,7 @@ import {
   DisposedError,
   DTypeError,
   IndexError,
-  LenodeError,
+  type LenodeError,
   OutOfMemoryError,
   ShapeError,
 } from '../lib/native/errors.js';

@@ -89,8 +89,8 @@ interface Kept {
   relu: boolean;
 }
 
-const convOp = defineOp({
-  name: 'conv',
+const convOp = (name: string) => defineOp({
+  name,
   inputs: 3,
   forward(ctx: Context<Kept>, x: Tensor, weight: Tensor, bias: Tensor | null, shape: Shape, attrs: Attributes, relu: boolean): Tensor {
     const y = convKernel(x, weight, bias, shape, attrs, relu);
@@ -112,6 +112,8 @@ const convOp = defineOp({
     return [dX, null, needsBias ? channelSum(grad) : null];
   },
 });
+
+const convOps = ['', '1d', '2d', '3d'].map((suffix) => convOp(`conv${suffix}`));
 
 const letters = ['', 'L', 'H, W', 'D, H, W'];
 const kernelLetters = ['', 'k', 'kH, kW', 'kD, kH, kW'];
@@ -180,7 +182,7 @@ function convolution(spatial: number, where: string, x: Tensor, weight: Tensor, 
     shape.push(Math.floor(reach / stride[i]!) + 1);
   }
   checkShape(shape, where);
-  const y = convOp(input, weight, bias, shape, attributesOf({ stride, padding, dilation, groups }), relu);
+  const y = convOps[spatial]!(input, weight, bias, shape, attributesOf({ stride, padding, dilation, groups }), relu);
   return batched ? y : squeeze(y, 0);
 }
 
@@ -241,8 +243,8 @@ export function conv2dRelu(x: Tensor, weight: Tensor, bias: Tensor | null = null
 
 // ---- transposed: the gradient of a convolution with respect to its input, as an operation of its own -----------------
 
-const convTransposeOp = defineOp({
-  name: 'convTranspose',
+const convTransposeOp = (name: string) => defineOp({
+  name,
   inputs: 2,
   forward(ctx: Context<Kept>, x: Tensor, weight: Tensor, shape: Shape, attrs: Attributes): Tensor {
     if (ctx.recording) {
@@ -260,6 +262,8 @@ const convTransposeOp = defineOp({
     ];
   },
 });
+
+const convTransposeOps = ['', '1d', '2d', '3d'].map((suffix) => convTransposeOp(`convTranspose${suffix}`));
 
 function transposedConvolution(spatial: number, where: string, x: Tensor, weight: Tensor, bias: Tensor | null, options: ConvTransposeOptions): Tensor {
   const { groups = 1 } = options;
@@ -284,7 +288,7 @@ function transposedConvolution(spatial: number, where: string, x: Tensor, weight
     shape.push(size);
   }
   checkShape(shape, where);
-  let y = convTransposeOp(input, weight, shape, attributesOf({ stride, padding, dilation, groups }));
+  let y = convTransposeOps[spatial]!(input, weight, shape, attributesOf({ stride, padding, dilation, groups }));
   if (bias) y = add(y, reshape(bias, [bias.numel, ...new Array<number>(spatial).fill(1)]));
   return batched ? y : squeeze(y, 0);
 }

@@ -25,10 +25,10 @@ interface Kept {
 }
 
 // The gradient of every value goes to the position that it came from.
-const positionOp = defineOp({
-  name: 'order',
+const positionOp = (name: string, op: PositionId) => defineOp({
+  name,
   inputs: 1,
-  forward(ctx: Context<Kept>, x: Tensor, op: PositionId, attrs: readonly number[], shape: Shape, dropped: boolean): [Tensor, Tensor] {
+  forward(ctx: Context<Kept>, x: Tensor, attrs: readonly number[], shape: Shape, dropped: boolean): [Tensor, Tensor] {
     const values = fresh(shape, x.dtype, x.device);
     const indices = fresh(shape, 'int64', x.device);
     run(op, [x], [values, indices], attrs as never);
@@ -45,18 +45,23 @@ const positionOp = defineOp({
   },
 });
 
+const maxOp = positionOp('max', Op.maxDim);
+const minOp = positionOp('min', Op.minDim);
+const sortOp = positionOp('sort', Op.sort);
+const topkOp = positionOp('topk', Op.topk);
+
 function checkOrdered(x: Tensor, where: string): void {
   if (checkTensor(x, where).dtype === 'bool') throw new DTypeError(`${where}: bool tensors have no order`);
 }
 
 // ---- max, min --------------------------------------------------------------------------------------------------------
 
-function extremesAlong(op: PositionId, where: string, x: Tensor, dim: number, { keepdim = false }: ReduceOptions = {}): [Tensor, Tensor] {
+function extremesAlong(op: typeof maxOp, where: string, x: Tensor, dim: number, { keepdim = false }: ReduceOptions = {}): [Tensor, Tensor] {
   const at = normalizeDim(dim, checkTensor(x, where).ndim, where);
   if (x.shape[at] === 0)
     throw new ShapeError(`${where}: dimension ${dim} of shape ${formatShape(x.shape)} has no elements`);
   const scalar = x.ndim === 0;
-  return positionOp(x, op, [at], scalar ? [] : keepdim ? x.shape.with(at, 1) : x.shape.toSpliced(at, 1), !keepdim && !scalar);
+  return op(x, [at], scalar ? [] : keepdim ? x.shape.with(at, 1) : x.shape.toSpliced(at, 1), !keepdim && !scalar);
 }
 
 /**
@@ -68,14 +73,14 @@ function extremesAlong(op: PositionId, where: string, x: Tensor, dim: number, { 
 export function max(x: Tensor): Tensor;
 export function max(x: Tensor, dim: number, options?: ReduceOptions): [values: Tensor, indices: Tensor];
 export function max(x: Tensor, dim?: number, options?: ReduceOptions): Tensor | [Tensor, Tensor] {
-  return dim === undefined ? whole(amax, x, 'max') : extremesAlong(Op.maxDim, 'max', x, dim, options);
+  return dim === undefined ? whole(amax, x, 'max') : extremesAlong(maxOp, 'max', x, dim, options);
 }
 
 /** As max(), for the smallest element. */
 export function min(x: Tensor): Tensor;
 export function min(x: Tensor, dim: number, options?: ReduceOptions): [values: Tensor, indices: Tensor];
 export function min(x: Tensor, dim?: number, options?: ReduceOptions): Tensor | [Tensor, Tensor] {
-  return dim === undefined ? whole(amin, x, 'min') : extremesAlong(Op.minDim, 'min', x, dim, options);
+  return dim === undefined ? whole(amin, x, 'min') : extremesAlong(minOp, 'min', x, dim, options);
 }
 
 function whole(reduce: typeof amax, x: Tensor, where: string): Tensor {
@@ -139,13 +144,13 @@ export interface SortOptions {
  */
 export function sort(x: Tensor, { dim = -1, descending = false }: SortOptions = {}): [values: Tensor, indices: Tensor] {
   checkOrdered(x, 'sort');
-  return positionOp(x, Op.sort, [normalizeDim(dim, x.ndim, 'sort'), descending ? 1 : 0], x.shape, false);
+  return sortOp(x, [normalizeDim(dim, x.ndim, 'sort'), descending ? 1 : 0], x.shape, false);
 }
 
 /** The positions (int64) that sort() gives. */
 export function argsort(x: Tensor, { dim = -1, descending = false }: SortOptions = {}): Tensor {
   checkOrdered(x, 'argsort');
-  return positionOp(x.detach(), Op.sort, [normalizeDim(dim, x.ndim, 'argsort'), descending ? 1 : 0], x.shape, false)[1];
+  return sortOp(x.detach(), [normalizeDim(dim, x.ndim, 'argsort'), descending ? 1 : 0], x.shape, false)[1];
 }
 
 export interface TopkOptions {
@@ -171,7 +176,7 @@ export function topk(x: Tensor, k: number, { dim = -1, largest = true }: TopkOpt
   if (k > size)
     throw new ShapeError(`topk: k is ${k}, but dimension ${dim} of shape ${formatShape(x.shape)} has ${size} elements`);
   if (x.ndim === 0 && k === 0) throw new ArgumentError('topk: k must be 1 for a tensor without dimensions');
-  return positionOp(x, Op.topk, [at, largest ? 1 : 0], x.ndim === 0 ? [] : x.shape.with(at, k), false);
+  return topkOp(x, [at, largest ? 1 : 0], x.ndim === 0 ? [] : x.shape.with(at, k), false);
 }
 
 // ---- cumsum ----------------------------------------------------------------------------------------------------------

@@ -107,8 +107,8 @@ interface MaxKept {
 }
 
 // Its results are the maxima and, where anybody needs them, their int32 positions.
-const maxPoolOp = defineOp({
-  name: 'maxPool',
+const maxPoolOp = (name: string) => defineOp({
+  name,
   inputs: 1,
   forward(ctx: Context<MaxKept>, x: Tensor, window: Window, shape: Shape, withIndices: boolean): Tensor[] {
     const strides = stridesAs(x, shape);
@@ -129,10 +129,12 @@ const maxPoolOp = defineOp({
   },
 });
 
+const maxPoolOps = ['', '1d', '2d', '3d'].map((suffix) => maxPoolOp(`maxPool${suffix}`));
+
 function maxPool(spatial: number, where: string, x: Tensor, kernelSize: Sizes, options: MaxPoolOptions): Tensor | [Tensor, Tensor] {
   const { input, batched, window, shape } = prepare(spatial, where, x, kernelSize, options);
   const returnIndices = options.returnIndices === true;
-  const [y, indices] = maxPoolOp(input, window, shape, returnIndices);
+  const [y, indices] = maxPoolOps[spatial]!(input, window, shape, returnIndices);
   const values = batched ? y! : squeeze(y!, 0);
   if (!returnIndices) return values;
   const positions = copyKernel(indices!, 'int64');
@@ -185,8 +187,8 @@ interface AvgKept {
   strides: readonly number[];
 }
 
-const avgPoolOp = defineOp({
-  name: 'avgPool',
+const avgPoolOp = (name: string) => defineOp({
+  name,
   forward(ctx: Context<AvgKept>, x: Tensor, shape: Shape, attrs: readonly number[]): Tensor {
     const y = fresh(shape, x.dtype, x.device, stridesAs(x, shape));
     run(Op.avgPool, [x], [y], attrs as never);
@@ -203,12 +205,14 @@ const avgPoolOp = defineOp({
   ],
 });
 
+const avgPoolOps = ['', '1d', '2d', '3d'].map((suffix) => avgPoolOp(`avgPool${suffix}`));
+
 function avgPool(spatial: number, where: string, x: Tensor, kernelSize: Sizes, options: AvgPoolOptions): Tensor {
   const { input, batched, window, shape } = prepare(spatial, where, x, kernelSize, options);
   const { countIncludePad = true, divisorOverride = null } = options;
   const divisor = divisorOverride === null ? 0 : checkInteger(divisorOverride, -Infinity, where, 'divisorOverride');
   if (divisorOverride === 0) throw new ArgumentError(`${where}: divisorOverride must not be 0`);
-  const y = avgPoolOp(input, shape, [...placement(window), countIncludePad ? 1 : 0, divisor]);
+  const y = avgPoolOps[spatial]!(input, shape, [...placement(window), countIncludePad ? 1 : 0, divisor]);
   return batched ? y : squeeze(y, 0);
 }
 

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
-import { Device, device as toDevice, type DeviceLike } from '../tensor/device.js';
+import { type Device, device as toDevice, type DeviceLike } from '../tensor/device.js';
 import { checkDType, isFloating, type DType } from '../tensor/dtype.js';
 import { checkShape, formatShape, isDense, stridesLike, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, fromArray, type Tensor } from '../tensor/tensor.js';
