@@ -16,13 +16,30 @@ export * as autograd from './autograd/index.js';
 export { enableGrad, grad, isGradEnabled, noGrad } from './autograd/index.js';
 
 export * from './ops/creation.js';
-export * from './ops/random.js';
+export {
+  bernoulli,
+  bernoulli_,
+  getRngState,
+  initialSeed,
+  manualSeed,
+  normal_,
+  rand,
+  randint,
+  randintLike,
+  randLike,
+  randn,
+  randnLike,
+  randperm,
+  setRngState,
+  uniform_,
+} from './ops/random.js';
 export * from './ops/pointwise.js';
 export { all, amax, amin, any, mean, prod, std, sum, variance as var } from './ops/reduce.js';
 export * from './ops/order.js';
 export { cat, stack } from './ops/join.js';
 export { gather, indexAdd, indexSelect, scatterAdd } from './ops/pick.js';
 export { bmm, matmul, mm } from './ops/matmul.js';
+export { norm } from './ops/norm.js';
 export {
   broadcastTensors,
   chunk,
