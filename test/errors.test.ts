@@ -16,7 +16,9 @@ import {
 } from '../lib/native/errors.js';
 import * as creation from '../lib/ops/creation.js';
 import * as F from '../lib/ops/functional.js';
-import * as indexing from '../lib/ops/indexing.js';
+import * as join from '../lib/ops/join.js';
+import * as order from '../lib/ops/order.js';
+import * as pick from '../lib/ops/pick.js';
 import * as inplace from '../lib/ops/inplace.js';
 import * as matrix from '../lib/ops/matmul.js';
 import { norm } from '../lib/ops/norm.js';
@@ -173,28 +175,28 @@ describe('softmax and losses', () => {
 
 describe('positions and order', () => {
   refuses([
-    [() => indexing.indexSelect(f(3), 1, long(1)), ShapeError, /^indexSelect: dim/],
-    [() => indexing.indexSelect(f(3), 0, f(1)), DTypeError, /^indexSelect: index must be int64 or int32, got float32/],
-    [() => indexing.indexSelect(f(3), 0, long(1, 1)), ShapeError, /^indexSelect: index must have one dimension, got \[1, 1\]/],
-    [() => indexing.gather(f(2, 3), 0, long(2, 4)), ShapeError, /^gather: index \[2, 4\].*\[2, 3\]/],
-    [() => indexing.scatterAdd(f(2, 3), 0, long(2, 3), f(1, 3)), ShapeError, /^scatterAdd: index \[2, 3\].*source \[1, 3\]/],
-    [() => indexing.scatterAdd(f(2, 3), 0, long(1, 3), of('float64', 1, 3)), DTypeError, /^scatterAdd: /],
-    [() => indexing.indexAdd(f(2, 3), 0, long(2), f(2, 4)), ShapeError, /^indexAdd: source must be \[2, 3\].*got \[2, 4\]/],
-    [() => indexing.oneHot(f(3), 4), DTypeError, /^oneHot: .*float32/],
-    [() => indexing.oneHot(long(0)), ArgumentError, /^oneHot: numClasses must be given/],
-    [() => indexing.oneHot(labels(1, -1)), IndexError, /^oneHot: .*-1/],
-    [() => indexing.cat([]), ArgumentError, /^cat: /],
-    [() => indexing.cat([f(2, 3), f(2, 4)]), ShapeError, /^cat: shapes must be equal except for dimension 0, got \[2, 3\] and \[2, 4\]/],
-    [() => indexing.cat([f()]), ShapeError, /^cat: .*stack/],
-    [() => indexing.stack([f(2), f(3)]), ShapeError, /^stack: shapes must be equal, got \[2\] and \[3\]/],
-    [() => indexing.topk(f(3), 4), ShapeError, /^topk: k is 4, but dimension -1 of shape \[3\] has 3 elements/],
-    [() => indexing.topk(f(3), -1), ArgumentError, /^topk: k/],
-    [() => indexing.sort(of('bool', 3)), DTypeError, /^sort: /],
-    [() => indexing.max(f(0)), ShapeError, /^max: .*no elements/],
-    [() => indexing.argmax(f(2, 0), 1), ShapeError, /^argmax: .*no elements/],
-    [() => indexing.cumsum(f(3), 1), ShapeError, /^cumsum: dim/],
-    [() => indexing.embedding(long(2), f(3)), ShapeError, /^embedding: weight must be \[rows, width\]/],
-    [() => indexing.embedding(long(2), f(3, 2), { paddingIdx: 3 }), ArgumentError, /^embedding: paddingIdx/],
+    [() => pick.indexSelect(f(3), 1, long(1)), ShapeError, /^indexSelect: dim/],
+    [() => pick.indexSelect(f(3), 0, f(1)), DTypeError, /^indexSelect: index must be int64 or int32, got float32/],
+    [() => pick.indexSelect(f(3), 0, long(1, 1)), ShapeError, /^indexSelect: index must have one dimension, got \[1, 1\]/],
+    [() => pick.gather(f(2, 3), 0, long(2, 4)), ShapeError, /^gather: index \[2, 4\].*\[2, 3\]/],
+    [() => pick.scatterAdd(f(2, 3), 0, long(2, 3), f(1, 3)), ShapeError, /^scatterAdd: index \[2, 3\].*source \[1, 3\]/],
+    [() => pick.scatterAdd(f(2, 3), 0, long(1, 3), of('float64', 1, 3)), DTypeError, /^scatterAdd: /],
+    [() => pick.indexAdd(f(2, 3), 0, long(2), f(2, 4)), ShapeError, /^indexAdd: source must be \[2, 3\].*got \[2, 4\]/],
+    [() => pick.oneHot(f(3), 4), DTypeError, /^oneHot: .*float32/],
+    [() => pick.oneHot(long(0)), ArgumentError, /^oneHot: numClasses must be given/],
+    [() => pick.oneHot(labels(1, -1)), IndexError, /^oneHot: .*-1/],
+    [() => join.cat([]), ArgumentError, /^cat: /],
+    [() => join.cat([f(2, 3), f(2, 4)]), ShapeError, /^cat: shapes must be equal except for dimension 0, got \[2, 3\] and \[2, 4\]/],
+    [() => join.cat([f()]), ShapeError, /^cat: .*stack/],
+    [() => join.stack([f(2), f(3)]), ShapeError, /^stack: shapes must be equal, got \[2\] and \[3\]/],
+    [() => order.topk(f(3), 4), ShapeError, /^topk: k is 4, but dimension -1 of shape \[3\] has 3 elements/],
+    [() => order.topk(f(3), -1), ArgumentError, /^topk: k/],
+    [() => order.sort(of('bool', 3)), DTypeError, /^sort: /],
+    [() => order.max(f(0)), ShapeError, /^max: .*no elements/],
+    [() => order.argmax(f(2, 0), 1), ShapeError, /^argmax: .*no elements/],
+    [() => order.cumsum(f(3), 1), ShapeError, /^cumsum: dim/],
+    [() => pick.embedding(long(2), f(3)), ShapeError, /^embedding: weight must be \[rows, width\]/],
+    [() => pick.embedding(long(2), f(3, 2), { paddingIdx: 3 }), ArgumentError, /^embedding: paddingIdx/],
   ]);
 });
 
@@ -253,12 +255,12 @@ const functions: Readonly<Record<string, (x: Tensor) => unknown>> = {
   mseLoss: (x) => F.mseLoss(f(2, 2), x),
   dropout: (x) => F.dropout(x),
   maxPool2d: (x) => F.maxPool2d(x, 1),
-  cat: (x) => indexing.cat([x, x]),
-  stack: (x) => indexing.stack([f(2, 2), x]),
-  indexSelect: (x) => indexing.indexSelect(x, 0, long(1)),
-  gather: (x) => indexing.gather(f(2, 2), 0, x),
-  max: (x) => indexing.max(x, 0),
-  sort: (x) => indexing.sort(x),
+  cat: (x) => join.cat([x, x]),
+  stack: (x) => join.stack([f(2, 2), x]),
+  indexSelect: (x) => pick.indexSelect(x, 0, long(1)),
+  gather: (x) => pick.gather(f(2, 2), 0, x),
+  max: (x) => order.max(x, 0),
+  sort: (x) => order.sort(x),
   reshape: (x) => view.reshape(x, [4]),
   permute: (x) => view.permute(x, [1, 0]),
   clone: (x) => view.clone(x),
@@ -304,12 +306,12 @@ describe('values that are out of range', () => {
     ['crossEntropy', () => F.crossEntropy(f(2, 3), labels(0, 3)), /3 at position 1 is out of range for 3 classes/],
     ['crossEntropy', () => F.crossEntropy(f(2, 3), labels(-1, 0)), /-1 at position 0/],
     ['nllLoss', () => F.nllLoss(f(2, 3), labels(0, 7)), /7 at position 1/],
-    ['indexSelect', () => indexing.indexSelect(f(3), 0, labels(1, 3)), /3 at position 1 is out of range for size 3/],
-    ['gather', () => indexing.gather(f(3), 0, labels(-4)), /-4 at position 0/],
-    ['scatterAdd', () => indexing.scatterAdd(f(3), 0, labels(5), f(1)), /5 at position 0/],
-    ['indexAdd', () => indexing.indexAdd(f(3), 0, labels(5), f(1)), /5 at position 0/],
-    ['oneHot', () => indexing.oneHot(labels(1, 4), 4), /4 at position 1/],
-    ['embedding', () => indexing.embedding(labels(9), f(3, 2)), /9 at position 0/],
+    ['indexSelect', () => pick.indexSelect(f(3), 0, labels(1, 3)), /3 at position 1 is out of range for size 3/],
+    ['gather', () => pick.gather(f(3), 0, labels(-4)), /-4 at position 0/],
+    ['scatterAdd', () => pick.scatterAdd(f(3), 0, labels(5), f(1)), /5 at position 0/],
+    ['indexAdd', () => pick.indexAdd(f(3), 0, labels(5), f(1)), /5 at position 0/],
+    ['oneHot', () => pick.oneHot(labels(1, 4), 4), /4 at position 1/],
+    ['embedding', () => pick.embedding(labels(9), f(3, 2)), /9 at position 0/],
   ])('%s', async (_name, call, message) => {
     const failed = (async () => {
       const y = call();

@@ -7,10 +7,11 @@ import { isDense } from '../lib/tensor/shape.js';
 import { conv2dRelu } from '../lib/ops/conv.js';
 import { tensor, zeros, ones } from '../lib/ops/creation.js';
 import * as F from '../lib/ops/functional.js';
-import { argsort, stack } from '../lib/ops/indexing.js';
+import { stack } from '../lib/ops/join.js';
 import { linearRelu } from '../lib/ops/matmul.js';
 import '../lib/ops/methods.js';
 import { mul, relu, sigmoid } from '../lib/ops/pointwise.js';
+import { argsort } from '../lib/ops/order.js';
 import {
   bernoulli,
   bernoulli_,

@@ -8,8 +8,10 @@ import { Tensor } from '../tensor/tensor.js';
 import * as pick from './pick.js';
 import * as inplace from './inplace.js';
 import * as matrix from './matmul.js';
+import { norm } from './norm.js';
 import * as order from './order.js';
 import * as pointwise from './pointwise.js';
+import * as random from './random.js';
 import * as reduce from './reduce.js';
 import type { ReduceOptions } from './reduce.js';
 import { logSoftmax, softmax } from './softmax.js';
@@ -68,6 +70,7 @@ const methods = {
   std: reduce.std,
   any: reduce.any,
   all: reduce.all,
+  norm,
   max: order.max,
   min: order.min,
   argmax: order.argmax,
@@ -115,6 +118,9 @@ const methods = {
   fill_: inplace.fill_,
   zero_: inplace.zero_,
   copy_: inplace.copy_,
+  uniform_: random.uniform_,
+  normal_: random.normal_,
+  bernoulli_: random.bernoulli_,
   // gradients
   backward: (x: Tensor, gradient?: Tensor, options?: BackwardOptions): void => backward(x, gradient, options),
 } as const;

@@ -6,11 +6,13 @@ import { gradcheck } from '../autograd/gradcheck.js';
 import { noGrad } from '../autograd/mode.js';
 import * as creation from '../ops/creation.js';
 import * as functional from '../ops/functional.js';
-import * as indexing from '../ops/indexing.js';
 import * as inplace from '../ops/inplace.js';
+import * as join from '../ops/join.js';
 import * as matmul from '../ops/matmul.js';
 import '../ops/methods.js';
 import { norm } from '../ops/norm.js';
+import * as order from '../ops/order.js';
+import * as pick from '../ops/pick.js';
 import * as pointwise from '../ops/pointwise.js';
 import * as reduce from '../ops/reduce.js';
 import * as view from '../ops/view.js';
@@ -37,7 +39,9 @@ const homes: readonly Readonly<Record<string, unknown>>[] = [
   functional,
   pointwise,
   reduce,
-  indexing,
+  join,
+  order,
+  pick,
   matmul,
   { norm },
   view,
