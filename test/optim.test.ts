@@ -233,8 +233,11 @@ describe('state', () => {
       [/no tensor/, (s) => (s.state[0]!['exp_avg'] = 5 as never)],
       [/1 parameter groups/, (s) => s.param_groups.push({})],
       [/group 0 has 2 parameters/, (s) => (s.param_groups[0]!['params'] = [0])],
+      [/parameter 0 is listed twice/, (s) => (s.param_groups[0]!['params'] = [0, 0])],
       [/lists none/, (s) => delete s.param_groups[0]!['params']],
       [/lr must be a number/, (s) => (s.param_groups[0]!['lr'] = 'fast')],
+      [/lr must be a number in/, (s) => (s.param_groups[0]!['lr'] = -1)],
+      [/initial_lr must be a number/, (s) => (s.param_groups[0]!['initial_lr'] = null)],
       [/expected \{ state/, (s) => (s.param_groups = 3 as never)],
     ];
     for (const [message, change] of spoil) {

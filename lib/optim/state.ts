@@ -68,19 +68,20 @@ export function prepareLoad<O extends GroupOptions>(
   paramGroups.forEach((group, g) => {
     const theirs = saved.param_groups[g]!;
     const numbers: unknown = isRecord(theirs) ? theirs['params'] : undefined;
-    if (!Array.isArray(numbers) || numbers.length !== group.params.length)
+    if (!Array.isArray(numbers) || numbers.length !== group.params.length || !numbers.every(Number.isSafeInteger))
       throw new StateDictError(
         `${what}: group ${g} has ${group.params.length} parameters, ` +
-          `theirs ${Array.isArray(numbers) ? `has ${numbers.length}` : 'lists none'}`,
+          `theirs lists ${Array.isArray(numbers) ? `${numbers.length}, by number` : 'none'}`,
       );
-    options[g] = optionsOf(group, theirs, optimizer.defaults);
     try {
+      options[g] = optionsOf(group, theirs, optimizer.defaults);
       checkOptions(options[g]);
     } catch (cause) {
       throw new StateDictError(`${what}: group ${g}: ${(cause as Error).message}`, { cause });
     }
     group.params.forEach((p, i) => {
       const number = String(numbers[i]);
+      if (owners.has(number)) throw new StateDictError(`${what}: parameter ${number} is listed twice`);
       owners.set(number, { p, group: g });
       if (Object.values(saved.state[numbers[i] as number] ?? {}).some((t) => t !== null))
         for (const name of optimizer.stateNames(options[g]!))
@@ -123,13 +124,17 @@ export function prepareLoad<O extends GroupOptions>(
 
 // The options of a group after loading: theirs as far as this optimizer knows them.
 function optionsOf<O extends GroupOptions>(group: O, theirs: Record<string, unknown>, defaults: Readonly<O>): O {
-  const { params: _params, ...options } = group as O & { params?: unknown };
+  const { params: _params, ...options } = group as GroupOptions & { params?: unknown };
+  const known = options as Record<string, unknown>;
   for (const [key, value] of Object.entries(theirs)) {
     const name = camelCase(key);
-    if (Object.hasOwn(defaults, name) || scheduled.includes(name))
-      (options as Record<string, unknown>)[name] = structuredClone(value);
+    const model: unknown = scheduled.includes(name) ? 0 : Object.hasOwn(defaults, name) ? defaults[name as keyof O] : undefined;
+    if (model === undefined) continue; // other implementations have more
+    if (typeof value !== typeof model || Array.isArray(value) !== Array.isArray(model))
+      throw new StateDictError(`${key} must be ${Array.isArray(model) ? 'an array' : `a ${typeof model}`}, is ${value === null ? 'null' : typeof value}`);
+    known[name] = structuredClone(value);
   }
-  return options as unknown as O;
+  return options as O;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

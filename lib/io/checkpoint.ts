@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// A training run in one safetensors file: tensors called model.*, optimizer.state.* and rng.*, and the rest as JSON in
+// its metadata.
+import { ArgumentError, LenodeError, StateDictError } from '../native/errors.js';
+import { openDevices } from '../native/devices.js';
+import type { AnyModule } from '../nn/module.js';
+import { checkFit, type StateDict } from '../nn/state.js';
+import { generatorOf, setRngState } from '../ops/random.js';
+import type { Optimizer } from '../optim/optimizer.js';
+import type { Scheduler, SchedulerState } from '../optim/schedulers.js';
+import type { OptimizerState } from '../optim/state.js';
+import { Device } from '../tensor/device.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { SafetensorsFile, saveSafetensors } from './safetensors.js';
+
+/** A checkpoint that does not fit what it was to be loaded into. Nothing was loaded. */
+export class CheckpointError extends LenodeError {}
+
+/** Plain data. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** What loadCheckpoint() restores. */
+export interface CheckpointParts {
+  model?: AnyModule;
+  optimizer?: Pick<Optimizer, 'stateDict' | 'prepareLoad'>;
+  scheduler?: Scheduler;
+}
+
+export interface CheckpointContents extends CheckpointParts {
+  model: AnyModule;
+  /** Epochs completed. Default 0. */
+  epoch?: number;
+  /** Anything that JSON holds. */
+  metadata?: Json;
+}
+
+export interface CheckpointInfo {
+  epoch: number;
+  metadata: Json;
+}
+
+interface Saved extends CheckpointInfo {
+  optimizer?: { type: string; param_groups: OptimizerState['param_groups'] };
+  scheduler?: { type: string; state: SchedulerState };
+}
+
+const FORMAT = 'lenode checkpoint 1';
+
+/**
+ * Saves a training run: the model's parameters and buffers, the optimizer's and the schedule's state, the random
+ * generators of the devices in use, the epoch and metadata. The file is complete or not there at all; a checkpoint
+ * that was there before is only then replaced. Do not train on before the promise is fulfilled.
+ */
+export async function saveCheckpoint(path: string, contents: CheckpointContents): Promise<void> {
+  const { model, optimizer, scheduler, epoch = 0, metadata = null } = contents;
+  if (!Number.isSafeInteger(epoch) || epoch < 0) throw new ArgumentError(`saveCheckpoint: epoch must be a count, got ${epoch}`);
+  const tensors = new Map<string, Tensor>();
+  for (const [name, t] of Object.entries(model.stateDict())) tensors.set(`model.${name}`, t);
+  const saved: Saved = { epoch, metadata };
+  if (optimizer) {
+    const { state, param_groups } = optimizer.stateDict();
+    saved.optimizer = { type: optimizer.constructor.name, param_groups };
+    for (const [number, entry] of Object.entries(state))
+      for (const [name, t] of Object.entries(entry)) if (t) tensors.set(`optimizer.state.${number}.${name}`, t);
+  }
+  if (scheduler) saved.scheduler = { type: scheduler.constructor.name, state: scheduler.stateDict() };
+  for (const place of [Device.cpu, ...openCudaDevices()]) tensors.set(`rng.${place}`, generatorOf(place));
+  let json: string;
+  try {
+    json = JSON.stringify(saved);
+  } catch (cause) {
+    throw new ArgumentError(`saveCheckpoint: metadata must be plain data: ${(cause as Error).message}`, { cause });
+  }
+  await saveSafetensors(path, tensors, { metadata: { format: FORMAT, checkpoint: json } });
+}
+
+function openCudaDevices(): Device[] {
+  return openDevices()
+    .filter((id) => id !== Device.cpu.id)
+    .map((id) => Device.cuda(id - 1));
+}
+
+/**
+ * Restores what saveCheckpoint() saved; parts that are left out are not touched. The random generators are restored
+ * unless `rng` is false, as far as their devices are in use.
+ *
+ * Everything is checked before anything is changed: names, shapes and dtypes must be exactly what the model and the
+ * optimizer have.
+ *
+ * @throws FormatError for a file that is truncated or no safetensors file; CheckpointError, naming them, for missing,
+ * unexpected and misfitting tensors, and for a file without the parts asked for
+ */
+export async function loadCheckpoint(
+  path: string,
+  { model, optimizer, scheduler, rng = true }: CheckpointParts & { rng?: boolean } = {},
+): Promise<CheckpointInfo> {
+  const file = await SafetensorsFile.open(path);
+  const read: Tensor[] = [];
+  try {
+    const saved = describe(file);
+    const names = sort(file);
+    // From the header alone, so that a file that does not fit is not read.
+    if (model) {
+      const present = new Map(Object.entries(model.stateDict()));
+      const offered = new Map([...names.model].map(([name, key]) => [name, file.tensors.get(key)!]));
+      checkFit(present, offered, `the model in it does not fit ${model.constructor.name}:`, { strict: true, exactDTypes: true });
+    }
+    const load = async (wanted: ReadonlyMap<string, string>): Promise<StateDict> => {
+      const result = Object.create(null) as StateDict;
+      for (const [name, key] of wanted) read.push((result[name] = await file.read(key)));
+      return result;
+    };
+    const commits: (() => unknown)[] = [];
+    if (scheduler) {
+      const { state } = part(saved.scheduler, 'schedule', scheduler);
+      commits.push(() => scheduler.loadStateDict(state)); // changes nothing if it throws, and so goes first
+    }
+    if (model) commits.push(model.prepareLoad(await load(names.model), { strict: true, exactDTypes: true }).commit);
+    if (optimizer) {
+      const { param_groups } = part(saved.optimizer, 'optimizer', optimizer);
+      const state = byParameter(await load(names.optimizer));
+      commits.push(optimizer.prepareLoad({ state, param_groups }, true));
+    }
+    if (rng) {
+      const states = await load(new Map([...names.rng].filter(([place]) => inUse(place))));
+      for (const [place, state] of Object.entries(states)) commits.push(() => setRngState(state, place as 'cpu'));
+    }
+    for (const commit of commits) commit();
+    return { epoch: saved.epoch, metadata: saved.metadata };
+  } catch (error) {
+    if (error instanceof StateDictError || error instanceof CheckpointError)
+      throw new CheckpointError(`${path}: ${error.message}`, { cause: error });
+    throw error;
+  } finally {
+    for (const t of read) t.dispose();
+    await file.close();
+  }
+}
+
+function describe(file: SafetensorsFile): Saved {
+  if (file.metadata.get('format') !== FORMAT)
+    throw new CheckpointError('this is no checkpoint; loadSafetensors() reads other safetensors files');
+  let saved: Partial<Saved> | null = null;
+  try {
+    saved = JSON.parse(file.metadata.get('checkpoint') ?? '') as Partial<Saved> | null;
+  } catch {
+    // reported below
+  }
+  if (typeof saved !== 'object' || saved === null || !Number.isSafeInteger(saved.epoch))
+    throw new CheckpointError('its description is damaged');
+  return { ...saved, epoch: saved.epoch!, metadata: saved.metadata ?? null };
+}
+
+interface Names {
+  model: Map<string, string>;
+  optimizer: Map<string, string>;
+  rng: Map<string, string>;
+}
+
+// The tensors of each part, by their names in it.
+function sort(file: SafetensorsFile): Names {
+  const names: Names = { model: new Map(), optimizer: new Map(), rng: new Map() };
+  for (const [key, { dtype, shape }] of file.tensors) {
+    const [, kind, name] = /^(model|optimizer|rng)\.(.+)$/s.exec(key) ?? [];
+    if (kind === undefined || (kind === 'optimizer' && !/^state\.\d+\.[^.]+$/.test(name!)))
+      throw new CheckpointError(`unexpected tensor ${key}`);
+    if (kind === 'rng' && (!/^(cpu|cuda:\d+)$/.test(name!) || dtype !== 'int64' || shape.length !== 1 || shape[0] !== 2))
+      throw new CheckpointError(`${key}: the state of a generator is int64 [2], this is ${dtype} [${shape.join(', ')}]`);
+    names[kind as keyof Names].set(name!, key);
+  }
+  return names;
+}
+
+function part<P extends { type: string }>(found: P | undefined, what: string, owner: object): P {
+  if (typeof found !== 'object' || found === null) throw new CheckpointError(`there is no ${what} in it`);
+  if (found.type !== owner.constructor.name)
+    throw new CheckpointError(`the ${what} in it is of type ${JSON.stringify(found.type)}, not ${owner.constructor.name}`);
+  return found;
+}
+
+function byParameter(tensors: StateDict): OptimizerState['state'] {
+  const result: OptimizerState['state'] = {};
+  for (const [key, t] of Object.entries(tensors)) {
+    const [, number, name] = key.split('.') as [string, string, string];
+    (result[Number(number)] ??= Object.create(null) as StateDict)[name] = t;
+  }
+  return result;
+}
+
+function inUse(place: string): boolean {
+  return place === 'cpu' || openCudaDevices().some((open) => String(open) === place);
+}
