@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading and adding at positions that a tensor holds. Both forms of each op, with a one-dimensional index and with
 // an index of the operand's shape, are one kernel: only the index's strides differ.
+#include <cstring>
+
 #include "cuda/convert.cuh"
 #include "cuda/handlers.h"
 #include "cuda/launch.cuh"
@@ -57,7 +59,7 @@ __device__ void add_at(S* y, S x) {
     assumed = seen;
     const unsigned bits = (assumed & mask) >> shift;
     S value;
-    memcpy(&value, &bits, sizeof(S));
+    memcpy(static_cast<void*>(&value), &bits, sizeof(S));
     value = narrow<S>(widen(value) + widen(x));
     unsigned sum = 0;
     memcpy(&sum, &value, sizeof(S));

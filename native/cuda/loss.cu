@@ -85,7 +85,7 @@ __global__ void __launch_bounds__(kThreads)
     for (int64_t c = threadIdx.x; c < target.classes; c += kThreads) sum += target.weight_of<T>(c);
     shared[threadIdx.x] = sum;
     __syncthreads();
-    for (int half = kThreads / 2; half > 0; half /= 2) {
+    for (unsigned half = kThreads / 2; half > 0; half /= 2) {
       if (threadIdx.x < half) shared[threadIdx.x] += shared[threadIdx.x + half];
       __syncthreads();
     }

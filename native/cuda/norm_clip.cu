@@ -36,7 +36,7 @@ __device__ double merge_block(const NormOp& op, double value) {
   __shared__ double shared[kThreads];
   shared[threadIdx.x] = value;
   __syncthreads();
-  for (int half = kThreads / 2; half > 0; half /= 2) {
+  for (unsigned half = kThreads / 2; half > 0; half /= 2) {
     if (threadIdx.x < half) shared[threadIdx.x] = op.merge(shared[threadIdx.x], shared[threadIdx.x + half]);
     __syncthreads();
   }

@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(kThreads)
           const int32_t here = (d * g.h.input + h) * g.w.input + w;
 #pragma unroll
           for (int v = 0; v < V; ++v)
-            if (value[v] > best[v] || (functor::is_nan(value[v]) && !functor::is_nan(best[v]))) {
+            if (value[v] > best[v] || functor::is_nan(value[v])) {
               best[v] = value[v];
               place[v] = here;
             }
@@ -104,11 +104,15 @@ __global__ void __launch_bounds__(kThreads)
 struct Averaging {
   bool count_padding;
   double divisor;  // 0: by the window
+
+  // What one axis contributes; the factors of the three multiply.
   template <class T>
-  __device__ T share(const PoolGeometry& g, int d, int h, int w) const {
-    if (divisor != 0) return static_cast<T>(divisor);
-    return static_cast<T>(static_cast<int64_t>(g.d.divisor(d, count_padding)) * g.h.divisor(h, count_padding) *
-                          g.w.divisor(w, count_padding));
+  __device__ T factor(const PoolAxis& axis, int o) const {
+    return divisor != 0 ? T(1) : static_cast<T>(axis.divisor(o, count_padding));
+  }
+  template <class T>
+  __device__ T whole() const {
+    return divisor != 0 ? static_cast<T>(divisor) : T(1);
   }
 };
 
@@ -132,7 +136,8 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
           for (int v = 0; v < V; ++v) sum[v] += value[v];
         }
-    const T share = averaging.share<T>(g, o.d, o.h, o.w);
+    const T share = averaging.whole<T>() * averaging.factor<T>(g.d, o.d) * averaging.factor<T>(g.h, o.h) *
+                    averaging.factor<T>(g.w, o.w);
 #pragma unroll
     for (int v = 0; v < V; ++v) sum[v] /= share;
     store_pack(y + at[0], sum);
@@ -151,15 +156,19 @@ __global__ void __launch_bounds__(kThreads)
     const PoolPoint p = pool_point(at[3]);
     const PoolRange rd = g.d.outputs(p.d), rh = g.h.outputs(p.h), rw = g.w.outputs(p.w);
     T sum[V] = {};
-    for (int d = rd.begin; d < rd.end; ++d)
-      for (int h = rh.begin; h < rh.end; ++h)
+    for (int d = rd.begin; d < rd.end; ++d) {
+      const T share_d = averaging.whole<T>() * averaging.factor<T>(g.d, d);
+      for (int h = rh.begin; h < rh.end; ++h) {
+        const T share_h = share_d * averaging.factor<T>(g.h, h);
         for (int w = rw.begin; w < rw.end; ++w) {
-          const T share = averaging.share<T>(g, d, h, w);
+          const T share = share_h * averaging.factor<T>(g.w, w);
           T value[V];
           load_pack(grad + at[1] + steps.at(d, h, w), value);
 #pragma unroll
           for (int v = 0; v < V; ++v) sum[v] += value[v] / share;
         }
+      }
+    }
     store_pack(d_x + at[0], sum);
   }
 }
@@ -191,6 +200,9 @@ PoolGeometry pool_geometry(const Call& call, const TensorView& x, const TensorVi
                                        std::to_string(x.dims[2 + k]) + " is too large");
     *axes[a] = {static_cast<int>(x.dims[2 + k]), static_cast<int>(y.dims[2 + k]), attribute(0), attribute(1),
                 attribute(2), dilated ? attribute(3) : 1};
+    if (!axes[a]->valid())
+      fail(ErrorCode::invalid, std::string(op_info(call.op).name) + ": windows of dimension " + std::to_string(k) +
+                                   " do not fit the tensors");
   }
   return g;
 }

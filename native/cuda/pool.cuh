@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The geometry of pooling windows, in three spatial dimensions: fewer are filled up in front with size 1.
 #pragma once
-#include <algorithm>
+#include <cstdint>
 
 #include "core/functors.h"
 
@@ -23,32 +23,39 @@ struct PoolRange {
   int begin, end, step;
 };
 
+// All sizes and attributes stay below 2^28 (checked where the geometry is made), so int never overflows.
+constexpr int64_t kPoolLimit = int64_t{1} << 28;
+
 struct PoolAxis {
   int input, output;  // sizes
   int kernel, stride, padding, dilation;
 
   // The input positions of output o's window that lie inside the input.
   LENODE_HD PoolRange window(int o) const {
-    const int64_t first = static_cast<int64_t>(o) * stride - padding;
-    const int64_t last = first + static_cast<int64_t>(kernel - 1) * dilation;
-    const int64_t skipped = first < 0 ? (-first + dilation - 1) / dilation : 0;
-    return {static_cast<int>(first + skipped * dilation), static_cast<int>(last < input ? last + 1 : input), dilation};
+    const int first = o * stride - padding, last = first + (kernel - 1) * dilation;
+    const int skipped = first < 0 ? (-first + dilation - 1) / dilation : 0;
+    return {first + skipped * dilation, last < input ? last + 1 : input, dilation};
   }
 
   // The outputs whose window may contain input position i (all of them if dilation is 1).
   LENODE_HD PoolRange outputs(int i) const {
-    const int64_t span = static_cast<int64_t>(kernel - 1) * dilation, padded = static_cast<int64_t>(i) + padding;
-    const int64_t first = padded > span ? (padded - span + stride - 1) / stride : 0;
-    const int64_t last = padded / stride;
-    return {static_cast<int>(first), static_cast<int>(last < output ? last + 1 : output), 1};
+    const int span = (kernel - 1) * dilation, padded = i + padding;
+    const int first = padded > span ? (padded - span + stride - 1) / stride : 0, last = padded / stride;
+    return {first, last < output ? last + 1 : output, 1};
   }
 
   // How many positions an average divides by: those inside the input, or inside the input and its padding.
   LENODE_HD int divisor(int o, bool count_padding) const {
-    const int64_t first = static_cast<int64_t>(o) * stride - padding, end = first + kernel;
-    const int64_t low = count_padding ? first : (first > 0 ? first : 0);
-    const int64_t limit = count_padding ? static_cast<int64_t>(input) + padding : input;
-    return static_cast<int>((end < limit ? end : limit) - low);
+    const int first = o * stride - padding, end = first + kernel, limit = count_padding ? input + padding : input;
+    return (end < limit ? end : limit) - (count_padding || first > 0 ? first : 0);
+  }
+
+  // Whether the attributes fit each other and the sizes.
+  bool valid() const {
+    const int64_t span = static_cast<int64_t>(kernel - 1) * dilation;
+    return input >= 0 && output >= 0 && kernel > 0 && stride > 0 && padding >= 0 && dilation > 0 &&
+           input < kPoolLimit && output < kPoolLimit && stride < kPoolLimit && padding < kPoolLimit &&
+           span < kPoolLimit && static_cast<int64_t>(output - 1) * stride - padding < input;
   }
 };
 

@@ -46,7 +46,7 @@ __global__ void __launch_bounds__(kThreads)
       sum += load_as<T>(lines.x, lines.x_dtype, at[1] + i * lines.x_step);
     shared[threadIdx.x] = sum;
     __syncthreads();
-    for (int half = kThreads / 2; half > 0; half /= 2) {
+    for (unsigned half = kThreads / 2; half > 0; half /= 2) {
       if (threadIdx.x < half) shared[threadIdx.x] += shared[threadIdx.x + half];
       __syncthreads();
     }
