@@ -59,6 +59,8 @@ std::string explain(cudaError_t status) {
   cudaRuntimeGetVersion(&runtime);
   const std::string code = " (CUDA error " + std::to_string(static_cast<int>(status)) + ": " +
                            cudaGetErrorString(status) + ")";
+  if (status == cudaErrorStubLibrary)
+    return "the libcuda.so.1 that was found is a stub of the CUDA toolkit, not an NVIDIA driver" + code;
   if (driver == 0)
     return "no NVIDIA driver was found: libcuda.so.1 cannot be opened; this library needs a driver for CUDA " +
            version_text(runtime) + code;
@@ -93,7 +95,8 @@ int32_t device_properties(int32_t device, DeviceProperties* properties) {
     cudaDeviceProp found;
     LENODE_CUDA_CHECK(cudaGetDeviceProperties(&found, device));
     *properties = DeviceProperties{};
-    std::strncpy(properties->name, found.name, sizeof(properties->name) - 1);
+    static_assert(sizeof(properties->name) == sizeof(found.name), "both end in a zero");
+    std::memcpy(properties->name, found.name, sizeof(found.name));
     properties->major = found.major;
     properties->minor = found.minor;
     properties->multiprocessors = found.multiProcessorCount;
