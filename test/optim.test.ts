@@ -26,7 +26,7 @@ function setGradients(params: readonly Tensor[], step: number): void {
   params.forEach((p, i) => (p.grad = tensor(fixture.gradients[step]![i]!, { shape: fixture.shapes[i]! })));
 }
 function make(name: OptimizerName, params: unknown, options: Options): optim.Optimizer {
-  return new optim[name](params as Tensor[], options) as optim.Optimizer;
+  return new optim[name](params as Tensor[], options);
 }
 function expectClose(t: Tensor, expected: ArrayLike<number>, tolerance = 2e-6): void {
   const values = t.dataSync() as Float32Array;
@@ -316,7 +316,7 @@ describe('schedules', () => {
     },
   );
 
-  const sgd = (lr: number) => new optim.SGD([tensor([0], { requiresGrad: true })], { lr }) as optim.Optimizer;
+  const sgd = (lr: number) => new optim.SGD([tensor([0], { requiresGrad: true })], { lr });
   const rates = (scheduler: optim.LRScheduler, steps: number) =>
     Array.from({ length: steps }, () => {
       const [lr] = scheduler.getLastLr();

@@ -7,7 +7,7 @@ import { lenet5, mnistCnn } from '../lib/models/index.js';
 import { cudaStatus } from '../lib/native/cuda.js';
 import { crossEntropy } from '../lib/ops/loss.js';
 import { tensor } from '../lib/ops/creation.js';
-import { Adam, SGD, type Optimizer } from '../lib/optim/index.js';
+import { Adam, SGD } from '../lib/optim/index.js';
 import type { Tensor } from '../lib/tensor/tensor.js';
 import { batch, parameter } from './fixtures/generator.js';
 
@@ -58,7 +58,7 @@ for (const place of ['cpu', 'cuda'] as const)
         ),
       );
       model.to(place);
-      const optimizer = new optimizers[run.optimizer](model.parameters(), run.options) as Optimizer;
+      const optimizer = new optimizers[run.optimizer](model.parameters(), run.options);
       const losses: Promise<number>[] = [];
       for (let step = 0; step < run.losses.length; step++) {
         const { images, labels } = batch(step, run.batchSize);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Values as Python writes them, for modules that print as PyTorch's do.
 
-/** 1 as `1.0`, 0.5 as `0.5`. */
+/** 1 as `1.0`, 0.5 as `0.5`, 0.00001 as `1e-05`. */
 export function float(x: number): string {
-  if (x === Infinity || x === -Infinity) return x > 0 ? 'inf' : '-inf';
-  const text = String(x);
-  return Number.isInteger(x) && !text.includes('e') ? `${text}.0` : text.replace(/e([+-])(\d)$/, 'e$10$2');
+  if (!Number.isFinite(x)) return Number.isNaN(x) ? 'nan' : x > 0 ? 'inf' : '-inf';
+  const size = Math.abs(x);
+  if (size !== 0 && (size < 1e-4 || size >= 1e16)) return x.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
+  return Number.isInteger(x) ? `${x}.0` : String(x);
 }
 
 export function bool(x: boolean): string {

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Tensor } from '../tensor/tensor.js';
 
-/** What every parameter group has, and what schedules know of. */
+/** What every optimizer's options have. */
 export interface GroupOptions {
   lr: number;
+}
+
+/** What schedules read and write in groups. */
+export interface Scheduled {
   momentum?: number;
   betas?: readonly [number, number];
-  /** Written by schedules. */
   initialLr?: number;
   maxLr?: number;
   minLr?: number;
@@ -15,7 +18,7 @@ export interface GroupOptions {
 }
 
 /** Parameters that are updated with one set of options. The options may be changed at any time. */
-export type ParamGroup<O extends GroupOptions = GroupOptions> = O & { params: Tensor[] };
+export type ParamGroup<O extends GroupOptions = GroupOptions> = O & Scheduled & { params: Tensor[] };
 
 /** Parameters, or groups of them with options of their own; what a group leaves out has the optimizer's default. */
 export type Params<O extends GroupOptions = GroupOptions> =

@@ -2,7 +2,7 @@
 // What users know as optim.
 export { Adam, AdamW, type AdamOptions } from './adam.js';
 export { clipGradNorm_, clipGradValue_, type ClipOptions } from './clip.js';
-export type { GroupOptions, ParamGroup, Params, ParamState } from './group.js';
+export type { GroupOptions, ParamGroup, Params, ParamState, Scheduled } from './group.js';
 export { Optimizer } from './optimizer.js';
 export { RMSprop, type RMSpropOptions } from './rmsprop.js';
 export {

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the compiler knows of modules and optimizers.
+import { expectTypeOf, test } from 'vitest';
+import * as nn from '../lib/nn/index.js';
+import * as optim from '../lib/optim/index.js';
+import type { Tensor } from '../lib/tensor/tensor.js';
+
+class Length extends nn.Module<[x: Tensor], number> {
+  forward(x: Tensor): number {
+    return x.numel;
+  }
+}
+class Pair extends nn.Module<[a: Tensor, b: Tensor], Tensor> {
+  forward(a: Tensor, b: Tensor): Tensor {
+    return a.add(b);
+  }
+}
+
+test('a Sequential has the type of its ends', () => {
+  const plain = new nn.Sequential(new nn.Linear(2, 2), new nn.ReLU());
+  expectTypeOf(plain.forward).toEqualTypeOf<(x: Tensor) => Tensor>();
+  const counted = new nn.Sequential(new Pair(), new nn.ReLU(), new Length());
+  expectTypeOf<Parameters<typeof counted.forward>>().toEqualTypeOf<[a: Tensor, b: Tensor]>();
+  expectTypeOf(counted.forward).returns.toEqualTypeOf<number>();
+  expectTypeOf(plain).toExtend<nn.Sequential>();
+  expectTypeOf(plain).toExtend<nn.Module>();
+  expectTypeOf(new nn.Sequential(...([] as nn.Module[])).forward).toEqualTypeOf<(x: Tensor) => Tensor>();
+});
+
+test('modules that do not fit together are errors', () => {
+  // @ts-expect-error a number is no tensor
+  new nn.Sequential(new Length(), new nn.ReLU());
+  // @ts-expect-error the second takes two tensors
+  new nn.Sequential(new nn.ReLU(), new Pair());
+});
+
+test('modules have no properties but their own', () => {
+  const layer = new nn.Linear(1, 1);
+  expectTypeOf(layer.weight).toEqualTypeOf<nn.Parameter>();
+  expectTypeOf(layer.weight).toExtend<Tensor>();
+  // @ts-expect-error a slip of the pen
+  void layer.wieght;
+  // @ts-expect-error dtypes of modules are floating
+  layer.to('int32');
+});
+
+test('hooks know the module and its signature', () => {
+  new Length().registerForwardHook((module, args, output) => {
+    expectTypeOf(module).toEqualTypeOf<Length>();
+    expectTypeOf(args).toEqualTypeOf<[x: Tensor]>();
+    expectTypeOf(output).toEqualTypeOf<number>();
+  });
+  // @ts-expect-error the result is a number
+  new Length().registerForwardHook(() => 'long');
+});
+
+test('optimizers take parameters or groups, and every one has a schedule', () => {
+  const layer = new nn.Linear(1, 1);
+  const adam = new optim.Adam([{ params: layer.weight, betas: [0.8, 0.9] }, { params: [layer.bias!] }], { lr: 0.1 });
+  expectTypeOf(adam.paramGroups[0]!.betas).toEqualTypeOf<readonly [number, number]>();
+  expectTypeOf(adam).toExtend<optim.Optimizer>();
+  new optim.StepLR(adam, 3);
+  new optim.OneCycleLR(new optim.SGD(layer.parameters()), 0.1, { totalSteps: 3 });
+  // @ts-expect-error SGD has no betas
+  new optim.SGD(layer.parameters(), { betas: [0.9, 0.9] });
+  // @ts-expect-error not an option
+  new optim.RMSprop(layer.parameters(), { rate: 3 });
+  expectTypeOf(adam.step(() => 3)).toEqualTypeOf<number>();
+});
