@@ -4,8 +4,8 @@
 const layers = [
   ['index.ts'],
   ['cli'],
-  ['train'],
-  ['selftest', 'models'],
+  ['train', 'selftest'],
+  ['models'],
   ['io'],
   ['data', 'optim'],
   ['nn'],

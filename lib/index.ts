@@ -15,7 +15,23 @@ export * from './tensor/backends.js';
 export * as autograd from './autograd/index.js';
 export { enableGrad, grad, isGradEnabled, noGrad } from './autograd/index.js';
 
-export * from './ops/creation.js';
+export {
+  arange,
+  empty,
+  eye,
+  full,
+  fullLike,
+  linspace,
+  ones,
+  onesLike,
+  setDefaultDevice,
+  tensor,
+  zeros,
+  zerosLike,
+  type TensorData,
+  type TensorOptions,
+  type TypedArray,
+} from './ops/creation.js';
 export {
   bernoulli,
   bernoulli_,

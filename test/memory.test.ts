@@ -12,7 +12,7 @@ import {
   OutOfMemoryError,
   rand,
   randint,
-  Tensor,
+  type Tensor,
   TensorDataset,
   tensor,
   zeros,

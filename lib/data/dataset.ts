@@ -2,7 +2,7 @@
 import { ArgumentError, IndexError, ShapeError } from '../native/errors.js';
 import { indexSelect } from '../ops/pick.js';
 import { formatShape } from '../tensor/shape.js';
-import { fromArray, Tensor, checkTensor } from '../tensor/tensor.js';
+import { checkTensor, fromArray, type Tensor } from '../tensor/tensor.js';
 
 /** Samples by position. `T` is one sample. */
 export interface Dataset<T = unknown> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError } from '../native/errors.js';
-import { seedOf } from '../ops/random.js';
+import { initialSeed } from '../ops/random.js';
 import { stack } from '../ops/join.js';
 import { tensor } from '../ops/creation.js';
 import { synchronize } from '../tensor/device.js';
@@ -24,7 +24,7 @@ export interface LoaderOptions<T, B> {
   shuffle?: boolean;
   /** Leave out a last batch that is not full. Default false. */
   dropLast?: boolean;
-  /** Seed of the order; by default drawn from manualSeed()'s generator. */
+  /** Seed of the order. Default: that of manualSeed(). */
   seed?: number;
   /** Makes a batch of samples. Default: see Collated. Not used for datasets that make batches themselves. */
   collate?: (samples: T[]) => B;
@@ -56,7 +56,7 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
     this.batchSize = batchSize;
     this.shuffle = shuffle;
     this.dropLast = dropLast;
-    this.seed = options.seed ?? seedOf();
+    this.seed = options.seed ?? initialSeed();
     this.collate = options.collate ?? (defaultCollate as (samples: T[]) => B);
   }
 

@@ -66,9 +66,6 @@ export function setRngState(state: Tensor, place: DeviceLike = 'cpu'): void {
   run(Op.copy, [newState([words[0]!, words[1]!], target)], [generatorOf(target)], []);
 }
 
-/** @internal A seed for whatever shuffles on the JavaScript side. */
-export const seedOf = initialSeed;
-
 // ---- new tensors -----------------------------------------------------------------------------------------------------
 
 type RandomId = typeof Op.rand | typeof Op.randn | typeof Op.randint;

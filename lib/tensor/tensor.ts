@@ -4,7 +4,7 @@ import { openDevice } from '../native/devices.js';
 import { ArgumentError, AutogradError, DisposedError, DTypeError, fromNative, OutOfMemoryError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { allocate, FRESH, release, run, throwStreamError, view, type NativeTensor } from '../native/run.js';
-import { Device } from './device.js';
+import { type Device } from './device.js';
 import { dtypeCodes, isFloating, itemSize, newArray, type ArrayOf, type DType, type ItemOf } from './dtype.js';
 import {
   contiguousStrides,
