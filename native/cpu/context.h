@@ -12,7 +12,8 @@ struct Context {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   int threads = 1;
-  Scratch scratch;                 // of the oneDNN plan that is running
+  Scratch scratch;                 // of the oneDNN plan or kernel that is running
+  Scratch weights_scratch;         // weights in the order of a kernel of our own
   Scratch staging[kStagingSlots];  // stand-ins for operands, see staging.h
   PlanCache plans;
 };

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "cpu/context.h"
 #include "cpu/conv_geometry.h"
+#include "cpu/conv_lanes.h"
 #include "cpu/handlers.h"
 #include "cpu/staging.h"
 
@@ -151,7 +152,7 @@ bool conv_backward_input_dnnl(Context& context, const Call& call, const ConvGeom
 bool conv_backward_weight_dnnl(Context& context, const Call& call, const ConvGeometry& g, const TensorView& grad,
                                const TensorView& x, const TensorView& d_weight, const TensorView& d_bias) {
   Plan& plan = context.plans.get(plan_key(call, g, grad, x, d_weight, d_bias, false), [&] {
-    const bool any = few_channels(g);
+    const bool any = few_channels(g) && (x.dtype == DType::float32 || g.k >= 16);
     const memory::desc src = wanted_activation(x, any), w = weight_desc(g, d_weight, true),
                        y = wanted_activation(grad, any);
     const Window window(g);
@@ -242,7 +243,9 @@ void op_conv(Context& context, const Call& call) {
   const ConvGeometry g = conv_geometry(call, x, weight, y, bias);
   run_paths(
       context, x, weight, y, bias, false,
-      [&](auto&... views) { return conv_dnnl(context, call, g, views..., relu); },
+      [&](auto&... views) {
+        return conv_lanes(context, g, views..., relu) || conv_dnnl(context, call, g, views..., relu);
+      },
       [&](auto&... views) { conv_reference(g, views..., relu); });
 }
 
@@ -252,7 +255,9 @@ void op_conv_backward_input(Context& context, const Call& call) {
   const ConvGeometry g = conv_geometry(call, d_x, weight, grad, TensorView());
   run_paths(
       context, grad, weight, d_x, TensorView(), false,
-      [&](auto&... views) { return conv_backward_input_dnnl(context, call, g, views...); },
+      [&](auto&... views) {
+        return conv_backward_input_lanes(context, g, views...) || conv_backward_input_dnnl(context, call, g, views...);
+      },
       [&](auto&... views) { conv_backward_input_reference(g, views...); });
 }
 
@@ -263,7 +268,9 @@ void op_conv_backward_weight(Context& context, const Call& call) {
   const ConvGeometry g = conv_geometry(call, x, d_weight, grad, d_bias);
   run_paths(
       context, grad, x, d_weight, d_bias, true,
-      [&](auto&... views) { return conv_backward_weight_dnnl(context, call, g, views...); },
+      [&](auto&... views) {
+        return conv_backward_weight_lanes(context, g, views...) || conv_backward_weight_dnnl(context, call, g, views...);
+      },
       [&](auto&... views) { conv_backward_weight_reference(g, views...); });
 }
 
