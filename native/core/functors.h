@@ -56,10 +56,8 @@ LENODE_HD double fmod_(double x, double y) { return ::fmod(x, y); }
 
 template <class T>
 LENODE_HD T logistic(T x) {
-  // Either branch keeps exp's argument negative, so that it cannot overflow.
-  if (x >= T(0)) return T(1) / (T(1) + exp_(-x));
-  const T e = exp_(x);
-  return e / (T(1) + e);
+  const T e = exp_(-abs_(x));  // at most 1: it cannot overflow
+  return (x >= T(0) ? T(1) : e) / (T(1) + e);
 }
 
 #define LENODE_UNARY_FUNCTOR(name)                                            \

@@ -48,7 +48,8 @@ void copy_rows(const T* x, T* y, const StridedLoop& loop) {
   });
 }
 
-// y runs fastest along the last dimension of the loop, x along `x_dim`: square tiles keep both in the cache.
+// y runs fastest along the last dimension of the loop, x along `x_dim`: square tiles pass through a buffer, so that
+// memory is read and written in whole cache lines.
 template <class T>
 void copy_tiles(const T* x, T* y, const StridedLoop& loop, int x_dim) {
   const int last = loop.rank - 1;
@@ -61,19 +62,21 @@ void copy_tiles(const T* x, T* y, const StridedLoop& loop, int x_dim) {
   const int64_t rows = loop.dims[x_dim], columns = loop.dims[last];
   outer.numel = loop.numel / (rows * columns);
   const int64_t y_row = loop.strides[0][x_dim], y_column = loop.strides[0][last];
-  const int64_t x_row = loop.strides[1][x_dim], x_column = loop.strides[1][last];
+  const int64_t x_column = loop.strides[1][last];
   const int64_t tiles = (rows + kTile - 1) / kTile;
   parallel_chunks(outer.numel * tiles, kTile * columns * kStridedCost, [&](int64_t begin, int64_t end) {
+    T tile[kTile][kTile + 1];
     for (int64_t task = begin; task < end; ++task) {
       const Walker walker(outer, task / tiles);
-      const int64_t row_begin = task % tiles * kTile, row_end = std::min(rows, row_begin + kTile);
+      const int64_t row = task % tiles * kTile, height = std::min(kTile, rows - row);
       for (int64_t column = 0; column < columns; column += kTile) {
-        const int64_t column_end = std::min(columns, column + kTile);
-        for (int64_t r = row_begin; r < row_end; ++r) {
-          T* to = y + walker.offset(0) + r * y_row;
-          const T* from = x + walker.offset(1) + r * x_row;
-          for (int64_t c = column; c < column_end; ++c) to[c * y_column] = from[c * x_column];
-        }
+        const int64_t width = std::min(kTile, columns - column);
+        const T* from = x + walker.offset(1) + row + column * x_column;
+        for (int64_t c = 0; c < width; ++c)
+          for (int64_t r = 0; r < height; ++r) tile[c][r] = from[c * x_column + r];
+        T* to = y + walker.offset(0) + row * y_row + column * y_column;
+        for (int64_t r = 0; r < height; ++r)
+          for (int64_t c = 0; c < width; ++c) to[r * y_row + c * y_column] = tile[c][r];
       }
     }
   });
@@ -149,6 +152,16 @@ void copy_view(const TensorView& x, const TensorView& y) {
   }
   // To bool, a float must be compared with 0 before it is truncated.
   const Compute compute = compute_of(y.dtype == DType::boolean ? x.dtype : y.dtype);
+  const StridedLoop loop = make_loop({&y, &x});
+  if (loop.flat(0) && loop.flat(1) && (is_native(y.dtype, compute) || is_native(x.dtype, compute))) {
+    const Load load = is_native(y.dtype, compute) ? load_function(x.dtype, compute) : nullptr;
+    const Store store = load ? nullptr : store_function(compute, y.dtype);
+    parallel_chunks(loop.numel, 1, [&](int64_t begin, int64_t end) {
+      if (load) load(at(x, begin), 1, at_mutable(y, begin), end - begin);
+      else store(at(x, begin), at_mutable(y, begin), 1, end - begin);
+    });
+    return;
+  }
   const size_t item = compute_size(compute);
   run_blocks(y, {{&x}}, compute, compute, copy_kernel, &item);
 }

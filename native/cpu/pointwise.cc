@@ -12,13 +12,27 @@ namespace {
 constexpr int64_t kCheap = 1;
 constexpr int64_t kCostly = 6;
 
+// loop(params). Functors that choose their formula by the first parameter get it as a constant: a vectorized loop would
+// compute both formulas.
+template <class F, class T, class Loop>
+inline void with_params(const void* p, Loop&& loop) {
+  const Params<T> params = *static_cast<const Params<T>*>(p);
+  if constexpr (std::is_same_v<F, functor::gelu> || std::is_same_v<F, functor::gelu_backward>) {
+    if (params.p[0] != T(0)) loop(Params<T>{{T(1), T(0)}});
+    else loop(Params<T>{{T(0), T(0)}});
+  } else {
+    loop(params);
+  }
+}
+
 template <class F, class T>
 void unary_kernel(void* to, const void* const* from, int64_t n, const void* p) {
-  const Params<T> params = *static_cast<const Params<T>*>(p);
   const T* x = static_cast<const T*>(from[0]);
   T* y = static_cast<T*>(to);
+  with_params<F, T>(p, [=](const Params<T> params) {
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) y[i] = F::apply(x[i], params);
+    for (int64_t i = 0; i < n; ++i) y[i] = F::apply(x[i], params);
+  });
 }
 
 template <class F, class T>
@@ -31,12 +45,13 @@ void predicate_kernel(void* to, const void* const* from, int64_t n, const void*)
 
 template <class F, class T>
 void binary_kernel(void* to, const void* const* from, int64_t n, const void* p) {
-  const Params<T> params = *static_cast<const Params<T>*>(p);
   const T* a = static_cast<const T*>(from[0]);
   const T* b = static_cast<const T*>(from[1]);
   T* y = static_cast<T*>(to);
+  with_params<F, T>(p, [=](const Params<T> params) {
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) y[i] = F::apply(a[i], b[i], params);
+    for (int64_t i = 0; i < n; ++i) y[i] = F::apply(a[i], b[i], params);
+  });
 }
 
 template <class F, class T>

@@ -30,7 +30,13 @@ PoolGeometry::PoolGeometry(const Call& call, const TensorView& x, const TensorVi
   }
   if (plane() > std::numeric_limits<int32_t>::max())
     fail(ErrorCode::invalid, name + ": a plane of more than 2^31 elements has no int32 indices");
+  for (int64_t i = 0; i < out[2]; ++i) columns.emplace_back(*this, 2, i);
 }
+
+Span::Span(const PoolGeometry& g, int dim, int64_t out)
+    : start(out * g.stride[dim] - g.padding[dim]),
+      first(start < 0 ? (-start + g.dilation[dim] - 1) / g.dilation[dim] : 0),
+      last(std::min(g.kernel[dim], start < g.in[dim] ? (g.in[dim] - 1 - start) / g.dilation[dim] + 1 : 0)) {}
 
 bool PoolGeometry::overlapping() const {
   for (int i = 0; i < 3; ++i)
@@ -87,7 +93,7 @@ void max_row_channels(const PoolGeometry& g, const InputRow<T>* rows, int64_t n_
   using I = VectorOf<int32_t, L>;
   const T lowest = std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
   for (int64_t ow = 0; ow < g.out[2]; ++ow) {
-    const Span w(g, 2, ow);
+    const Span& w = g.columns[ow];
     const bool empty = n_rows == 0 || w.first >= w.last;
     const int32_t start = empty ? -1 : rows[0].position + static_cast<int32_t>(w.start + w.first * g.dilation[2]);
     for_vectors<L>(g.c, [&](int64_t c, int) {
@@ -112,24 +118,6 @@ void max_row_channels(const PoolGeometry& g, const InputRow<T>* rows, int64_t n_
   }
 }
 
-// Output columns [first, last) for which window position k lies inside the input.
-struct Columns {
-  int64_t first, last, offset;
-  Columns(const PoolGeometry& g, int64_t k) : offset(k * g.dilation[2] - g.padding[2]) {
-    const int64_t s = g.stride[2];
-    first = offset < 0 ? std::min(g.out[2], (-offset + s - 1) / s) : 0;
-    last = offset < g.in[2] ? std::min(g.out[2], (g.in[2] - 1 - offset) / s + 1) : 0;
-  }
-};
-
-// f(Constant<stride>), where 0 stands for any: constant strides make loops that vectorize well.
-template <class F>
-void with_stride(int64_t stride, F&& f) {
-  if (stride == 1) f(Constant<1>{});
-  else if (stride == 2) f(Constant<2>{});
-  else f(Constant<0>{});
-}
-
 // One row of maxima of a single plane: vectors along the row, a window position at a time.
 template <class T, bool Indices>
 void max_row_plane(const PoolGeometry& g, const InputRow<T>* rows, int64_t n_rows, T* y, int32_t* indices) {
@@ -137,7 +125,7 @@ void max_row_plane(const PoolGeometry& g, const InputRow<T>* rows, int64_t n_row
   for (int64_t ow = 0; ow < g.out[2]; ++ow) {
     y[ow] = lowest;
     if constexpr (Indices) {
-      const Span w(g, 2, ow);
+      const Span& w = g.columns[ow];
       const bool empty = n_rows == 0 || w.first >= w.last;
       indices[ow] = empty ? -1 : rows[0].position + static_cast<int32_t>(w.start + w.first * g.dilation[2]);
     }
@@ -166,7 +154,7 @@ void average_row_channels(const PoolGeometry& g, const InputRow<T>* rows, int64_
                           const AverageDivisor& divisor, int64_t outer_extent) {
   using V = VectorOf<T, L>;
   for (int64_t ow = 0; ow < g.out[2]; ++ow) {
-    const Span w(g, 2, ow);
+    const Span& w = g.columns[ow];
     const bool empty = n_rows == 0 || w.first >= w.last;
     const T scale = empty ? T(1) : static_cast<T>(divisor.of(outer_extent * divisor.extent(g, 2, ow)));
     for_vectors<L>(g.c, [&](int64_t c, int) {
@@ -199,7 +187,7 @@ void average_row_plane(const PoolGeometry& g, const InputRow<T>* rows, int64_t n
     }
   }
   for (int64_t ow = 0; ow < g.out[2]; ++ow) {
-    const Span w(g, 2, ow);
+    const Span& w = g.columns[ow];
     if (n_rows > 0 && w.first < w.last)
       y[ow] /= static_cast<T>(divisor.of(outer_extent * divisor.extent(g, 2, ow)));
   }

@@ -8,14 +8,25 @@
 #include "core/op.h"
 #include "cpu/parallel.h"
 #include "cpu/strided.h"
+#include "cpu/vector.h"
 
 namespace lenode::cpu {
+
+struct PoolGeometry;
+
+// Window positions [first, last) of one output coordinate that lie inside the input, which they hit at
+// start + i * dilation.
+struct Span {
+  int64_t start, first, last;
+  Span(const PoolGeometry& g, int dim, int64_t out);
+};
 
 // Three spatial dimensions; missing outer ones have size and kernel 1. x is the large side, y the pooled one.
 struct PoolGeometry {
   int64_t n, c;
   int64_t in[3], out[3];
   int64_t kernel[3], stride[3], padding[3], dilation[3];
+  std::vector<Span> columns;  // of the innermost dimension, for every output
 
   // Attributes start with kernel0; has_dilation says whether dilation follows the padding.
   PoolGeometry(const Call& call, const TensorView& x, const TensorView& y, bool has_dilation);
@@ -24,16 +35,6 @@ struct PoolGeometry {
   int64_t window() const { return kernel[0] * kernel[1] * kernel[2]; }
   bool overlapping() const;  // whether an input may lie in two windows
   bool covering() const;     // whether every input lies in some window
-};
-
-// Window positions [first, last) of one output coordinate that lie inside the input, which they hit at
-// start + i * dilation.
-struct Span {
-  int64_t start, first, last;
-  Span(const PoolGeometry& g, int dim, int64_t out)
-      : start(out * g.stride[dim] - g.padding[dim]),
-        first(start < 0 ? (-start + g.dilation[dim] - 1) / g.dilation[dim] : 0),
-        last(std::min(g.kernel[dim], start < g.in[dim] ? (g.in[dim] - 1 - start) / g.dilation[dim] + 1 : 0)) {}
 };
 
 // Several tensors share a traversal: with channels innermost in all of them, images are the N samples and a pixel has
@@ -92,31 +93,7 @@ class RowReader {
   Load load_;
 };
 
-// ---- vectors over the channels -------------------------------------------------------------------------------------------
-#if defined(__AVX512F__)
-constexpr int kVectorBytes = 64;
-#elif defined(__AVX2__)
-constexpr int kVectorBytes = 32;
-#else
-constexpr int kVectorBytes = 16;
-#endif
-
-template <class T, int L>
-struct Vector {
-  typedef T type __attribute__((vector_size(sizeof(T) * L)));
-};
-template <class T, int L>
-using VectorOf = typename Vector<T, L>::type;
-
-template <class V, class T>
-inline __attribute__((always_inline)) void load_vector(V& v, const T* from) {
-  __builtin_memcpy(&v, from, sizeof(V));
-}
-template <class V, class T>
-inline __attribute__((always_inline)) void store_vector(T* to, const V& v) {
-  __builtin_memcpy(to, &v, sizeof(V));
-}
-
+// ---- loops over channels and columns --------------------------------------------------------------------------------------
 template <int N>
 using Constant = std::integral_constant<int, N>;
 
@@ -143,6 +120,24 @@ inline __attribute__((always_inline)) void for_vectors(int64_t n, F&& f) {
   int64_t first = 0;
   for (; first + L <= n; first += L) f(first, 0);
   if (first < n) f(n - L, static_cast<int>(first - (n - L)));
+}
+
+// Output columns [first, last) for which window position k lies inside the input.
+struct Columns {
+  int64_t first, last, offset;
+  Columns(const PoolGeometry& g, int64_t k) : offset(k * g.dilation[2] - g.padding[2]) {
+    const int64_t s = g.stride[2];
+    first = offset < 0 ? std::min(g.out[2], (-offset + s - 1) / s) : 0;
+    last = offset < g.in[2] ? std::min(g.out[2], (g.in[2] - 1 - offset) / s + 1) : 0;
+  }
+};
+
+// f(Constant<stride>), where 0 stands for any: constant strides make loops that vectorize well.
+template <class F>
+void with_stride(int64_t stride, F&& f) {
+  if (stride == 1) f(Constant<1>{});
+  else if (stride == 2) f(Constant<2>{});
+  else f(Constant<0>{});
 }
 
 // Scratch memory of T for each slot of a parallel region, made before it since nothing in it may throw.

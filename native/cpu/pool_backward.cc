@@ -44,24 +44,25 @@ void max_backward_channels(const PoolGeometry& g, const Channels& part, int64_t 
   const Span d(g, 0, od), h(g, 1, oh);
   const I lane = lane_numbers<L>();
   for (int64_t ow = 0; ow < g.out[2]; ++ow) {
-    const Span w(g, 2, ow);
-    const int64_t from = ow * part.lanes + part.first;
-    for_vectors<L>(part.count, [&](int64_t c, int done) {
-      V incoming;
-      I chosen;
-      load_vector(incoming, grad + from + c);
-      load_vector(chosen, indices + from + c);
-      if constexpr (Add) chosen = lane < done ? I{} - 1 : chosen;
-      for_window(g, d, h, w, [&](int64_t pixel) {
-        T* place = image + pixel * part.lanes + part.first + c;
-        const M hit = __builtin_convertvector(chosen == I{} + static_cast<int32_t>(pixel), M);
+    const T* incoming_row = grad + ow * part.lanes + part.first;
+    const int32_t* chosen_row = indices + ow * part.lanes + part.first;
+    for_window(g, d, h, g.columns[ow], [&](int64_t pixel) {
+      T* place = image + pixel * part.lanes + part.first;
+      const I here = I{} + static_cast<int32_t>(pixel);
+      for_vectors<L>(part.count, [&](int64_t c, int done) {
+        V incoming;
+        I chosen;
+        load_vector(incoming, incoming_row + c);
+        load_vector(chosen, chosen_row + c);
+        if constexpr (Add) chosen = lane < done ? I{} - 1 : chosen;
+        const M hit = __builtin_convertvector(chosen == here, M);
         V value = hit ? incoming : V{};
         if constexpr (Add) {
           V before;
-          load_vector(before, place);
+          load_vector(before, place + c);
           value += before;
         }
-        store_vector(place, value);
+        store_vector(place + c, value);
       });
     });
   }
@@ -83,7 +84,7 @@ void average_backward_channels(const PoolGeometry& g, const Channels& part, int6
   const int64_t outer = divisor.extent(g, 0, od) * divisor.extent(g, 1, oh);
   const M lane = __builtin_convertvector(lane_numbers<L>(), M);
   for (int64_t ow = 0; ow < g.out[2]; ++ow) {
-    const Span w(g, 2, ow);
+    const Span& w = g.columns[ow];
     const T scale = static_cast<T>(divisor.of(outer * divisor.extent(g, 2, ow)));
     for_vectors<L>(part.count, [&](int64_t c, int done) {
       V share;
@@ -103,15 +104,32 @@ void average_backward_channels(const PoolGeometry& g, const Channels& part, int6
   }
 }
 
+// Shares are made for a block of outputs at once and added along rows of the image.
 template <class T>
 void average_backward_plane(const PoolGeometry& g, int64_t od, int64_t oh, const T* grad, T* image,
                             const AverageDivisor& divisor) {
+  constexpr int64_t kBlock = 256;
   const Span d(g, 0, od), h(g, 1, oh);
   const int64_t outer = divisor.extent(g, 0, od) * divisor.extent(g, 1, oh);
-  for (int64_t ow = 0; ow < g.out[2]; ++ow) {
-    const Span w(g, 2, ow);
-    const T share = grad[ow] / static_cast<T>(divisor.of(outer * divisor.extent(g, 2, ow)));
-    for_window(g, d, h, w, [&](int64_t pixel) { image[pixel] += share; });
+  T share[kBlock];
+  for (int64_t block = 0; block < g.out[2]; block += kBlock) {
+    const int64_t end = std::min(g.out[2], block + kBlock);
+    for (int64_t ow = block; ow < end; ++ow)
+      share[ow - block] = grad[ow] / static_cast<T>(divisor.of(outer * divisor.extent(g, 2, ow)));
+    for (int64_t kd = d.first; kd < d.last; ++kd) {
+      for (int64_t kh = h.first; kh < h.last; ++kh) {
+        T* row = image + ((d.start + kd) * g.in[1] + h.start + kh) * g.in[2];
+        for (int64_t kw = 0; kw < g.kernel[2]; ++kw) {
+          const Columns columns(g, kw);
+          const int64_t first = std::max(block, columns.first), last = std::min(end, columns.last);
+          with_stride(g.stride[2], [&](auto constant) {
+            const int64_t stride = constant ? int64_t{constant} : g.stride[2];
+#pragma omp simd
+            for (int64_t ow = first; ow < last; ++ow) row[ow * stride + columns.offset] += share[ow - block];
+          });
+        }
+      }
+    }
   }
 }
 

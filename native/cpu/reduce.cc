@@ -2,14 +2,15 @@
 // Reductions over any set of dimensions. Either the fastest dimension in memory is reduced (rows: each row folds
 // into one accumulator, in vector lanes), or it is kept (columns: rows are added elementwise to a row of
 // accumulators). Accumulators are double for floating sums, so the order of the additions hardly shows.
-#include <cstring>
 #include <limits>
 #include <memory>
+#include <type_traits>
 
 #include "core/functors.h"
 #include "cpu/handlers.h"
 #include "cpu/parallel.h"
 #include "cpu/strided.h"
+#include "cpu/vector.h"
 
 namespace lenode::cpu {
 namespace {
@@ -21,97 +22,122 @@ constexpr int64_t kFoldWidth = 64;  // narrower columns are widened by taking se
 template <class T>
 using SumType = std::conditional_t<std::is_floating_point_v<T>, double, int64_t>;
 
-// step(accumulator, element, centre); the centre is used by the variance alone.
+// Acc: the accumulator. Lane: the type in which rows are folded, at most kFlush elements before a lane is merged into
+// an Acc. step(accumulator, element, centre) serves scalars and vectors alike, so it is written without && and ||;
+// the centre is used by the variance alone.
 template <class T>
 struct Sum {
   using Acc = SumType<T>;
+  using Lane = T;
+  static constexpr int64_t kFlush = 16;
   static constexpr Acc init() { return 0; }
-  static LENODE_HD Acc step(Acc a, T x, double) { return a + x; }
+  template <class A, class X, class M>
+  static LENODE_HD A step(A a, X x, M) { return a + x; }
+  static LENODE_HD Acc four(Acc acc, T a, T b, T c, T d, double) { return acc + ((a + b) + (c + d)); }
   static LENODE_HD Acc merge(Acc a, Acc b) { return a + b; }
 };
-template <class T>
-struct SquaredDeviation : Sum<T> {
-  using Acc = double;
-  static LENODE_HD Acc step(Acc a, T x, double centre) {
-    const double d = static_cast<double>(x) - centre;
-    return a + d * d;
+
+// The lanes of all other reductions are exact enough for rows of any length.
+template <class Op, class A>
+struct Plain {
+  using Acc = A;
+  using Lane = A;
+  static constexpr int64_t kFlush = INT64_MAX / 64;
+  template <class T>
+  static LENODE_HD A four(A acc, T a, T b, T c, T d, double m) {
+    return Op::step(Op::step(Op::step(Op::step(acc, A(a), m), A(b), m), A(c), m), A(d), m);
   }
+  static LENODE_HD A merge(A a, A b) { return Op::step(a, b, 0); }
 };
 template <class T>
-struct Prod {
-  using Acc = SumType<T>;
-  static constexpr Acc init() { return 1; }
-  static LENODE_HD Acc step(Acc a, T x, double) { return a * x; }
-  static LENODE_HD Acc merge(Acc a, Acc b) { return a * b; }
+struct SquaredDeviation : Plain<SquaredDeviation<T>, double> {
+  static constexpr double init() { return 0; }
+  template <class A, class X, class M>
+  static LENODE_HD A step(A a, X x, M centre) { return a + (x - centre) * (x - centre); }
+  static LENODE_HD double merge(double a, double b) { return a + b; }
 };
 template <class T>
-struct Max {
-  using Acc = T;
-  static constexpr Acc init() {
+struct Prod : Plain<Prod<T>, SumType<T>> {
+  static constexpr SumType<T> init() { return 1; }
+  template <class A, class X, class M>
+  static LENODE_HD A step(A a, X x, M) { return a * x; }
+};
+template <class T>
+struct Max : Plain<Max<T>, T> {
+  static constexpr T init() {
     return std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
   }
-  static LENODE_HD Acc step(Acc a, T x, double) { return functor::is_nan(x) || x > a ? x : a; }
-  static LENODE_HD Acc merge(Acc a, Acc b) { return step(a, b, 0); }
+  template <class A, class X, class M>
+  static LENODE_HD A step(A a, X x, M) { return (x != x) | (x > a) ? x : a; }
 };
 template <class T>
-struct Min {
-  using Acc = T;
-  static constexpr Acc init() {
+struct Min : Plain<Min<T>, T> {
+  static constexpr T init() {
     return std::is_floating_point_v<T> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
   }
-  static LENODE_HD Acc step(Acc a, T x, double) { return functor::is_nan(x) || x < a ? x : a; }
-  static LENODE_HD Acc merge(Acc a, Acc b) { return step(a, b, 0); }
+  template <class A, class X, class M>
+  static LENODE_HD A step(A a, X x, M) { return (x != x) | (x < a) ? x : a; }
 };
 template <class T>
-struct Any {
-  using Acc = T;
-  static constexpr Acc init() { return 0; }
-  static LENODE_HD Acc step(Acc a, T x, double) { return x != T(0) ? T(1) : a; }
-  static LENODE_HD Acc merge(Acc a, Acc b) { return step(a, b, 0); }
+struct Any : Plain<Any<T>, T> {
+  static constexpr T init() { return 0; }
+  template <class A, class X, class M>
+  static LENODE_HD A step(A a, X x, M) { return x != X{} ? X{} + 1 : a; }
 };
 template <class T>
-struct All {
-  using Acc = T;
-  static constexpr Acc init() { return 1; }
-  static LENODE_HD Acc step(Acc a, T x, double) { return x == T(0) ? T(0) : a; }
-  static LENODE_HD Acc merge(Acc a, Acc b) { return step(a, b, 0); }
+struct All : Plain<All<T>, T> {
+  static constexpr T init() { return 1; }
+  template <class A, class X, class M>
+  static LENODE_HD A step(A a, X x, M) { return x == X{} ? X{} : a; }
 };
 
+// Four vector accumulators hide the latency of one step.
 template <class Op, class T>
 typename Op::Acc fold_row(typename Op::Acc start, const T* x, int64_t n, double centre) {
   using Acc = typename Op::Acc;
-  constexpr int kLanes = 32;
+  using Lane = typename Op::Lane;
+  constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(Lane));
+  constexpr int kStep = 4 * kLanes;
+  using V = VectorOf<Lane, kLanes>;
   int64_t i = 0;
-  if (n >= kLanes) {
-    Acc lanes[kLanes];
-    for (int j = 0; j < kLanes; ++j) lanes[j] = Op::init();
-    for (; i + kLanes <= n; i += kLanes) {
-#pragma omp simd
-      for (int j = 0; j < kLanes; ++j) lanes[j] = Op::step(lanes[j], x[i + j], centre);
+  while (i + kStep <= n) {
+    V lanes[4];
+    for (V& lane : lanes) lane = V{} + static_cast<Lane>(Op::init());
+    const V centres = V{} + static_cast<Lane>(centre);
+    const int64_t steps = std::min((n - i) / kStep, Op::kFlush);
+    for (int64_t step = 0; step < steps; ++step, i += kStep) {
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) {
+        VectorOf<T, kLanes> elements;
+        load_vector(elements, x + i + j * kLanes);
+        lanes[j] = Op::step(lanes[j], __builtin_convertvector(elements, V), centres);
+      }
     }
-    for (int width = kLanes / 2; width > 0; width /= 2)
-      for (int j = 0; j < width; ++j) lanes[j] = Op::merge(lanes[j], lanes[j + width]);
-    start = Op::merge(start, lanes[0]);
+    Acc merged = Op::init();
+    for (int k = 0; k < kLanes; ++k)
+      merged = Op::merge(merged, Op::merge(Op::merge(lanes[0][k], lanes[1][k]), Op::merge(lanes[2][k], lanes[3][k])));
+    start = Op::merge(start, merged);
   }
-  for (; i < n; ++i) start = Op::step(start, x[i], centre);
+  for (; i < n; ++i) start = Op::step(start, static_cast<Acc>(x[i]), centre);
   return start;
 }
 
 // Four rows at once: an accumulator is loaded and stored once for them.
 template <class Op, class T>
 void add_rows(typename Op::Acc* acc, const T* x, int64_t stride, int64_t rows, int64_t n, const double* centre) {
+  using Acc = typename Op::Acc;
   const T *a = x, *b = rows > 1 ? x + stride : x, *c = rows > 2 ? b + stride : x, *d = rows > 3 ? c + stride : x;
   if (rows == 4) {
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) {
       const double m = centre ? centre[i] : 0;
-      acc[i] = Op::step(Op::step(Op::step(Op::step(acc[i], a[i], m), b[i], m), c[i], m), d[i], m);
+      acc[i] = Op::four(acc[i], a[i], b[i], c[i], d[i], m);
     }
     return;
   }
   for (int64_t row = 0; row < rows; ++row, x += stride) {
 #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) acc[i] = Op::step(acc[i], x[i], centre ? centre[i] : 0);
+    for (int64_t i = 0; i < n; ++i) acc[i] = Op::step(acc[i], static_cast<Acc>(x[i]), centre ? centre[i] : 0);
   }
 }
 

@@ -136,6 +136,12 @@ bool StridedLoop::constant(int operand) const {
   return true;
 }
 
+bool StridedLoop::repeats_rows(int operand) const {
+  for (int i = 0; i < rank - 1; ++i)
+    if (strides[operand][i] != 0) return false;
+  return rank > 1;
+}
+
 StridedLoop make_loop(std::initializer_list<const TensorView*> views, int without_dim) {
   const TensorView& shape = **views.begin();
   StridedLoop loop;
@@ -219,25 +225,33 @@ void run_blocks(const TensorView& y, std::initializer_list<Operand> inputs, Comp
   if (loop.numel == 0) return;
 
   struct Access {
-    bool direct_row, direct_flat, constant;
+    bool direct_row, direct_flat, constant, repeated;
     Load load;
   } access[kMaxInputs];
   const size_t size = compute_size(compute);
-  bool all_flat = true;
+  const int64_t inner = loop.inner_size();
+  bool all_flat = true, any_repeated = false, rows_gain = false;
   for (int i = 0; i < n_inputs; ++i) {
     const bool native = given[i] && is_native(views[i]->dtype, compute);
     Access& a = access[i];
     a.constant = !given[i] || loop.constant(i + 1);
     a.direct_flat = native && !a.constant && loop.flat(i + 1);
     a.direct_row = native && loop.inner_stride(i + 1) == 1;
+    // The same row over and over (a bias per channel): its buffer is filled once, if blocks are whole rows.
+    a.repeated = !a.constant && inner <= kBlock && loop.repeats_rows(i + 1);
     a.load = given[i] ? load_function(views[i]->dtype, compute) : nullptr;
     all_flat = all_flat && a.direct_flat;
+    any_repeated = any_repeated || a.repeated;
+    rows_gain = rows_gain || (a.direct_row && !a.direct_flat && !a.repeated);
   }
   const bool y_native = is_native(y.dtype, result);
   const bool y_flat = y_native && loop.flat(0);
   const bool y_row = y_native && loop.inner_stride(0) == 1;
   const Store store_y = y_native && y_flat ? nullptr : store_function(result, y.dtype);
   all_flat = all_flat && y_flat;
+  rows_gain = rows_gain || (y_row && !y_flat);
+  const int64_t block = any_repeated ? kBlock / inner * inner : kBlock;
+  const bool by_rows = inner >= kLongRow && (rows_gain || !any_repeated);
 
   parallel_chunks(loop.numel, cost, [&](int64_t begin, int64_t end) {
     alignas(64) char buffers[kMaxOperands][kBlock * 8];
@@ -261,13 +275,13 @@ void run_blocks(const TensorView& y, std::initializer_list<Operand> inputs, Comp
     while (walker.position() < end) {
       int64_t n = end - walker.position();
       if (!all_flat) {
-        n = std::min(n, kBlock);
-        if (loop.inner_size() >= kLongRow) n = std::min(n, walker.left_in_row());
+        n = std::min(n, block);
+        if (by_rows) n = std::min(n, walker.left_in_row());
       }
       const bool in_row = n <= walker.left_in_row();
       for (int i = 0; i < n_inputs; ++i) {
         const Access& a = access[i];
-        if (a.constant) continue;
+        if (a.constant || (a.repeated && !by_rows && walker.position() > begin)) continue;
         if (a.direct_flat) {
           pointers[i] = static_cast<const char*>(views[i]->data) + walker.position() * size;
         } else if (a.direct_row && in_row) {

@@ -80,6 +80,7 @@ struct StridedLoop {
   // The operand's elements lie in memory in the order of the loop, without gaps.
   bool flat(int operand) const;
   bool constant(int operand) const;
+  bool repeats_rows(int operand) const;  // every row along the last dimension is the same memory
 };
 
 // views[0] gives the shape; the others have it or broadcast to it. `without_dim` leaves out one dimension of
