@@ -2,11 +2,8 @@
 # The CPU kernels' -march, and which instruction sets it lets the compiler use: native/cpu/isa.cc compares them with the
 # CPU that the addon is loaded on. Sets LENODE_MARCH_FLAGS and writes <build>/generated/lenode_isa.h.
 
-set(march "$ENV{LENODE_MARCH}")
-if(NOT march)
-  set(march native)
-endif()
-set(LENODE_MARCH "${march}" CACHE STRING "The CPU to compile kernels for, as in -march (x86-64-v3 for a portable build)")
+# As in -march; x86-64-v3 for a portable build.
+lenode_option(LENODE_MARCH native)
 
 include(CheckCXXCompilerFlag)
 string(MAKE_C_IDENTIFIER "LENODE_MARCH_${LENODE_MARCH}_WORKS" march_works)

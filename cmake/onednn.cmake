@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# Finds oneDNN (2.6 or newer, or 3.x) and defines the imported target lenode::onednn. In order: ONEDNN_HOME (cache or
-# environment), the system's, and a private copy of the distribution's packages under <build>/onednn.
+# Finds oneDNN (2.6 or newer, or 3.x) and defines the imported target lenode::onednn. In order: ONEDNN_HOME (environment
+# or -D), the system's, and a private copy of the distribution's packages under <build>/onednn.
 # Sets ONEDNN_VERSION, ONEDNN_INCLUDE_DIR, ONEDNN_LIBRARY, ONEDNN_LIBRARY_DIR and ONEDNN_IS_PRIVATE.
 
-set(ONEDNN_HOME "$ENV{ONEDNN_HOME}" CACHE PATH "A folder with oneDNN's include/ and lib/ (empty: look for it)")
+lenode_option(ONEDNN_HOME "")
 set(ONEDNN_MINIMUM 2.6)
 set(onednn_private "${CMAKE_BINARY_DIR}/onednn")
 
