@@ -15,7 +15,7 @@ import { OneCycleLR } from '../optim/schedulers.js';
 import { device as toDevice, type Device, type DeviceLike } from '../tensor/device.js';
 import { memoryStats } from '../tensor/memory.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { fit, type EpochReport } from '../train/fit.js';
+import { evaluate, fit, type EpochReport } from '../train/fit.js';
 import { EpochProgress } from './progress.js';
 
 interface Recipe {
@@ -93,17 +93,20 @@ async function train(options: TrainOptions): Promise<void> {
   const loader = new DataLoader(trainSet, { batchSize, shuffle: true, seed: options.seed });
   const testLoader = new DataLoader(testSet, { batchSize: 500 });
   const optimizer = new Adam(model.parameters(), { lr: options.lr ?? recipe.lr });
-  const scheduler = new OneCycleLR(optimizer, options.lr ?? recipe.lr, {
-    totalSteps: epochs * loader.length,
-    pctStart: 0.25,
-  });
-
   let firstEpoch = 0;
   if (options.resume !== undefined) {
-    const { epoch } = await loadCheckpoint(options.resume, { model, optimizer, scheduler });
-    firstEpoch = epoch;
-    loader.epoch = epoch;
+    firstEpoch = (await loadCheckpoint(options.resume, { model, optimizer })).epoch;
+    loader.epoch = firstEpoch;
   }
+  // Placed in the schedule of this run's length, which may differ from that of the run it continues.
+  const scheduler =
+    firstEpoch < epochs
+      ? new OneCycleLR(optimizer, options.lr ?? recipe.lr, {
+          totalSteps: epochs * loader.length,
+          pctStart: 0.25,
+          lastEpoch: firstEpoch * loader.length - 1,
+        })
+      : undefined;
   const parameters = [...model.parameters()].reduce((n, p) => n + p.numel, 0);
   console.log(`${options.model}: ${parameters.toLocaleString('en')} parameters on ${place}`);
 
@@ -116,7 +119,7 @@ async function train(options: TrainOptions): Promise<void> {
     train: loader,
     validation: testLoader,
     optimizer,
-    scheduler,
+    ...(scheduler && { scheduler }),
     epochs,
     firstEpoch,
     onStep: (report) => progress.step(report),
@@ -126,20 +129,22 @@ async function train(options: TrainOptions): Promise<void> {
       await saveCheckpoint(checkpoint, {
         model,
         optimizer,
-        scheduler,
+        ...(scheduler && { scheduler }),
         epoch: report.epoch + 1,
         metadata: { model: options.model, dataset: 'MNIST', seed: options.seed },
       });
     },
   });
 
-  const result = summarise(options.model, place, reports);
+  // A resumed run may have nothing left to train.
+  const accuracy = reports.at(-1)?.accuracy ?? (await evaluate(model, testLoader)).accuracy;
+  const result = summarise(options.model, place, reports, accuracy);
   console.log(`test accuracy ${percent(result.testAccuracy)}; checkpoint: ${checkpoint}`);
   if (options.json) console.log(JSON.stringify(result));
   else console.log(`${result.trainSeconds.toFixed(1)} s, peak memory ${formatBytes(result.peakMemoryBytes)}`);
 }
 
-function summarise(model: string, place: Device, reports: readonly EpochReport[]) {
+function summarise(model: string, place: Device, reports: readonly EpochReport[], testAccuracy: number) {
   const trainSeconds = reports.reduce((s, r) => s + r.trainSeconds, 0);
   const images = reports.reduce((n, r) => n + r.imagesPerSecond * r.trainSeconds, 0);
   return {
@@ -147,9 +152,9 @@ function summarise(model: string, place: Device, reports: readonly EpochReport[]
     dataset: 'MNIST',
     device: String(place),
     epochs: reports.length,
-    testAccuracy: reports.at(-1)?.accuracy ?? NaN,
+    testAccuracy,
     trainSeconds,
-    imagesPerSecond: images / trainSeconds,
+    imagesPerSecond: trainSeconds > 0 ? images / trainSeconds : 0,
     peakMemoryBytes:
       place.type === 'cpu' ? process.resourceUsage().maxRSS * 1024 : memoryStats(place).peakReservedBytes,
   };
