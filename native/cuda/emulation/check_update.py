@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+import random
+
+import torch
+from torch.optim import SGD, Adam, AdamW, RMSprop
+
+from harness import FLOATS, arrange, check, fresh, memory_of, run, tensor
+
+PRECISION = {torch.float16: 11, torch.bfloat16: 8}
+SHAPES = [[3, 4, 5, 5], [7], [0], [5000], [64, 33], []] + [[5]] * 150
+OPTIMIZERS = [
+    (SGD, {'lr': .1}),
+    (SGD, {'lr': .1, 'momentum': .9, 'dampening': .1, 'weight_decay': .01}),
+    (SGD, {'lr': .1, 'momentum': .9, 'nesterov': True, 'maximize': True}),
+    (Adam, {'lr': .01, 'weight_decay': .1}),
+    (Adam, {'lr': .01, 'amsgrad': True, 'betas': (.8, .99)}),
+    (AdamW, {'lr': .01, 'weight_decay': .1, 'maximize': True}),
+    (RMSprop, {'lr': .01}),
+    (RMSprop, {'lr': .01, 'momentum': .9, 'weight_decay': .1}),
+    (RMSprop, {'lr': .01, 'centered': True}),
+    (RMSprop, {'lr': .01, 'centered': True, 'momentum': .5, 'alpha': .9}),
+]
+
+
+def philox(seed, offset, count):
+    """core/philox.h in Python's integers."""
+    lanes, low = [], 0xffffffff
+    for block in range(offset, offset + (count + 3) // 4):
+        counter, key = [block & low, block >> 32, 0, 0], [seed & low, seed >> 32]
+        for _ in range(10):
+            a, b = 0xD2511F53 * counter[0], 0xCD9E8D57 * counter[2]
+            counter = [(b >> 32) ^ counter[1] ^ key[0], b & low, (a >> 32) ^ counter[3] ^ key[1], a & low]
+            key = [(key[0] + 0x9E3779B9) & low, (key[1] + 0xBB67AE85) & low]
+        lanes += counter
+    return torch.tensor(lanes[:count], dtype=torch.int64)
+
+
+def random_numbers():
+    seed = (5 << 32) | 77
+    for dtype in FLOATS:
+        for count in (1, 7, 64, 1001):
+            state, y = torch.tensor([seed, 3]), fresh([count], dtype, 'contiguous')
+            run('rand', [], [y, state], (-1, 2))
+            bits = PRECISION.get(dtype, 24)
+            check('rand', y, (philox(seed, 3, count) >> (32 - bits)).double() / 2 ** bits * 3 - 1)
+            assert state.tolist() == [seed, 3 + (count + 3) // 4] and (y < 2).all() and (y >= -1).all()
+    y = fresh([20000], torch.float32, 'contiguous')
+    run('randn', [], [y, torch.tensor([9, 1 << 33])], (1, 2))
+    assert abs(y.mean() - 1) < .06 and abs(y.std() - 2) < .05
+    for dtype in (torch.int64, torch.int32, torch.uint8, torch.float32):
+        y = fresh([2, 3, 5, 7], dtype, 'channels_last')
+        run('randint', [], [y, torch.tensor([9, 4])], (3, 17))
+        check('randint', memory_of(y).long(), 3 + ((philox(9, 4, 210) * 14) >> 32))
+
+
+def dropouts():
+    for dtype in FLOATS:
+        for misaligned in (False, True):
+            shape = [3, 8, 5, 5]
+            x, y = tensor(shape, dtype, 'channels_last'), fresh(shape, dtype, 'channels_last')
+            mask, grad, d_x = fresh(shape, torch.bool, 'channels_last'), tensor(shape, dtype), fresh(shape, dtype)
+            run('dropout', [x], [y, mask, torch.tensor([1, 0])], (.3,), misaligned=misaligned)
+            uniform = (philox(1, 0, 600) >> 8).float() * 2 ** -24
+            check('dropout mask', memory_of(mask), uniform >= .3)
+            check('dropout', y, x.double() * mask / .7)
+            run('dropout_backward', [grad, mask], [d_x], (.3,), misaligned=misaligned)
+            check('dropout_backward', d_x, grad.double() * mask / .7)
+    x, y = tensor([9], torch.float32, 'contiguous'), fresh([9], torch.float32, 'contiguous')
+    mask = fresh([9], torch.bool, 'contiguous')
+    run('dropout', [x], [y, mask, torch.tensor([1, 0])], (1,))
+    assert not y.any() and not mask.any()
+
+
+def group(dtype):
+    dtypes = [dtype or random.choice([torch.float32, torch.float64]) for _ in SHAPES]
+    return [tensor(shape, kind, random.choice(['contiguous', 'channels_last'])) for shape, kind in zip(SHAPES, dtypes)]
+
+
+def same_strides(values, like):
+    return torch.empty_like(like).copy_(values)
+
+
+def step(optimizer, config, gradients, parameters, states, lr, count, first):
+    tensors = parameters + [state for kind in states for state in kind]
+    if isinstance(optimizer, SGD):
+        run('sgd_step', [lr, *gradients], tensors,
+            [config[key] for key in ('momentum', 'dampening', 'weight_decay', 'nesterov', 'maximize')] + [first])
+    elif isinstance(optimizer, RMSprop):
+        run('rmsprop_step', [lr, *gradients], tensors,
+            [config[key] for key in ('alpha', 'eps', 'weight_decay', 'momentum', 'centered', 'maximize')])
+    else:
+        run('adam_step', [lr, *gradients], [count, *tensors],
+            [*config['betas'], config['eps'], config['weight_decay'], config['amsgrad'], config['maximize'],
+             isinstance(optimizer, AdamW)])
+
+
+def state_count(kind, config):
+    if kind is SGD:
+        return int(config['momentum'] > 0)
+    return 1 + (config['momentum'] > 0) + config['centered'] if kind is RMSprop else 2 + config['amsgrad']
+
+
+def optimizers():
+    for dtype in [*FLOATS, None]:
+        for kind, options in OPTIMIZERS:
+            parameters = group(dtype)
+            reference = [p.double().clone().requires_grad_() for p in parameters]
+            optimizer = kind(reference, foreach=False, **options)
+            config = optimizer.defaults
+            lr, count = torch.tensor(options['lr'], dtype=torch.float64), torch.zeros([])
+            states = [[torch.zeros_like(p) for p in parameters] for _ in range(state_count(kind, config))]
+            for iteration in range(3):
+                gradients = [same_strides(torch.randn(p.shape), p) for p in parameters]
+                for wide, gradient in zip(reference, gradients):
+                    wide.grad = gradient.double()
+                optimizer.step()
+                step(optimizer, config, gradients, parameters, states, lr, count, iteration == 0)
+            assert count.item() == (3 if kind in (Adam, AdamW) else 0)
+            for parameter, wide in zip(parameters, reference):
+                check(f'{kind.__name__} {options}', parameter, wide.detach(), loose=True)
+
+
+def norms():
+    for dtype in [*FLOATS, None]:
+        tensors = group(dtype)
+        every = torch.cat([x.double().flatten() for x in tensors])
+        for p in (1, 2, float('inf'), 3, .5, 0):
+            norm = fresh([], torch.float64 if dtype == torch.float64 else torch.float32)
+            run('total_norm', tensors, [norm], (p,))
+            check(f'norm {p}', norm, torch.linalg.vector_norm(every, p), loose=True)
+        norm = torch.linalg.vector_norm(every).to(norm.dtype)
+        for limit in (1.5, 1e9):
+            scaled = [same_strides(x, x) for x in tensors]
+            run('clip_scale', [norm], scaled, (limit,))
+            for got, x in zip(scaled, tensors):
+                check('clip_scale', got, x.double() * min(1, limit / (norm.item() + 1e-6)))
+    norm = fresh([], torch.float32)
+    run('total_norm', [], [norm], (2,))
+    assert norm.item() == 0
+
+
+CHECKS = {'random_numbers': random_numbers, 'dropouts': dropouts, 'optimizers': optimizers, 'norms': norms}
