@@ -7,8 +7,8 @@ export default defineConfig({
     typecheck: { enabled: true, include: ['test/**/*.test-d.ts'], tsconfig: './tsconfig.json', ignoreSourceErrors: true },
     // Processes, not threads: a test may end its process, and the addon's threads are its own.
     pool: 'forks',
-    // Every process computes with all cores.
-    maxWorkers: 2,
+    // Every process computes with all cores, and two at once wait for each other's threads.
+    fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
