@@ -8,7 +8,7 @@
 #include "cpu/context.h"
 #include "cpu/conv_geometry.h"
 #include "cpu/conv_lanes.h"
-#include "cpu/handlers.h"
+#include "cpu/inner_call.h"
 #include "cpu/staging.h"
 
 namespace lenode::cpu {
@@ -79,23 +79,22 @@ struct Window {
 // The forward primitive, or the hint that the backward ones need.
 dnnl::convolution_forward::primitive_desc forward_primitive(const Context& context, const ConvGeometry& g,
                                                             const memory::desc& x, const memory::desc& weight,
-                                                            const memory::desc& bias, const memory::desc& y,
-                                                            bool relu) {
+                                                            const memory::desc& bias, const memory::desc& y) {
   const Window w(g);
-  return forward_desc<dnnl::convolution_forward>(context.engine, plan_attr(relu), dnnl::prop_kind::forward_training,
+  return forward_desc<dnnl::convolution_forward>(context.engine, plan_attr(), dnnl::prop_kind::forward_training,
                                                  dnnl::algorithm::convolution_direct, x, weight, bias, y, w.stride,
                                                  w.dilation, w.padding, w.padding);
 }
 
 PlanKey plan_key(const Call& call, const ConvGeometry& g, const TensorView& a, const TensorView& b,
-                 const TensorView& c, const TensorView& bias, bool relu) {
+                 const TensorView& c, const TensorView& bias) {
   PlanKey key(static_cast<int64_t>(call.op));
   key.add(a);
   key.add(b);
   key.add(c);
   key.add(bias);
   for (int i = 0; i < g.spatial; ++i) key.add(g.stride[i], g.padding[i], g.dilation[i]);
-  key.add(g.groups, relu);
+  key.add(g.groups);
   return key;
 }
 
@@ -110,10 +109,10 @@ bool usable(const PrimitiveDesc& desc, DType dtype) {
 
 bool conv_dnnl(Context& context, const Call& call, const ConvGeometry& g, const TensorView& x,
                const TensorView& weight, const TensorView& y, const TensorView& bias, bool relu) {
-  Plan& plan = context.plans.get(plan_key(call, g, x, weight, y, bias, relu), [&] {
+  Plan& plan = context.plans.get(plan_key(call, g, x, weight, y, bias), [&] {
     const bool any = few_channels(g) && g.k < 16;
     const auto desc = forward_primitive(context, g, wanted_activation(x, any), weight_desc(g, weight, true),
-                                        bias_desc(bias), wanted_activation(y, any), relu);
+                                        bias_desc(bias), wanted_activation(y, any));
     if (!usable(desc, x.dtype)) return Plan();
     Plan made(context.engine, dnnl::convolution_forward(desc), desc.scratchpad_desc());
     made.input(DNNL_ARG_SRC, given_activation(x), desc.src_desc());
@@ -124,16 +123,17 @@ bool conv_dnnl(Context& context, const Call& call, const ConvGeometry& g, const 
   });
   if (!plan.supported()) return false;
   plan.run(context, {x.data, weight.data, y.data, bias.data});
+  if (relu) relu_in_place(context, y);
   return true;
 }
 
 bool conv_backward_input_dnnl(Context& context, const Call& call, const ConvGeometry& g, const TensorView& grad,
                               const TensorView& weight, const TensorView& d_x, const TensorView&) {
-  Plan& plan = context.plans.get(plan_key(call, g, grad, weight, d_x, TensorView(), false), [&] {
+  Plan& plan = context.plans.get(plan_key(call, g, grad, weight, d_x, TensorView()), [&] {
     const memory::desc x = wanted_activation(d_x, false), w = weight_desc(g, weight, true),
                        y = wanted_activation(grad, false);
     const Window window(g);
-    const auto hint = forward_primitive(context, g, x, w, memory::desc(), y, false);
+    const auto hint = forward_primitive(context, g, x, w, memory::desc(), y);
     const auto desc = backward_desc<dnnl::convolution_backward_data>(
         context.engine, plan_attr(), hint, dnnl::algorithm::convolution_direct, x, w, y, window.stride,
         window.dilation, window.padding, window.padding);
@@ -151,12 +151,12 @@ bool conv_backward_input_dnnl(Context& context, const Call& call, const ConvGeom
 
 bool conv_backward_weight_dnnl(Context& context, const Call& call, const ConvGeometry& g, const TensorView& grad,
                                const TensorView& x, const TensorView& d_weight, const TensorView& d_bias) {
-  Plan& plan = context.plans.get(plan_key(call, g, grad, x, d_weight, d_bias, false), [&] {
+  Plan& plan = context.plans.get(plan_key(call, g, grad, x, d_weight, d_bias), [&] {
     const bool any = few_channels(g) && (x.dtype == DType::float32 || g.k >= 16);
     const memory::desc src = wanted_activation(x, any), w = weight_desc(g, d_weight, true),
                        y = wanted_activation(grad, any);
     const Window window(g);
-    const auto hint = forward_primitive(context, g, src, w, bias_desc(d_bias), y, false);
+    const auto hint = forward_primitive(context, g, src, w, bias_desc(d_bias), y);
     const auto desc = backward_desc<dnnl::convolution_backward_weights>(
         context.engine, plan_attr(), hint, dnnl::algorithm::convolution_direct, src, w, bias_desc(d_bias), y,
         window.stride, window.dilation, window.padding, window.padding);

@@ -26,14 +26,6 @@ typename Primitive::primitive_desc backward_desc(const dnnl::engine& engine, con
 #endif
 }
 
-inline void append_relu(dnnl::post_ops& ops) {
-#if DNNL_VERSION_MAJOR >= 3
-  ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
-#else
-  ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
-#endif
-}
-
 // The instruction set that oneDNN uses here, in oneDNN's own words.
 inline const char* dnnl_isa_name() {
   using dnnl::cpu_isa;

@@ -115,14 +115,9 @@ void PlanCache::clear() {
   plans_.clear();
 }
 
-dnnl::primitive_attr plan_attr(bool relu) {
+dnnl::primitive_attr plan_attr() {
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  if (relu) {
-    dnnl::post_ops ops;
-    append_relu(ops);
-    attr.set_post_ops(ops);
-  }
   return attr;
 }
 

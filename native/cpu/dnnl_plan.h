@@ -138,7 +138,7 @@ class PlanCache {
 };
 
 // Attributes that every primitive here has: scratchpads are ours.
-dnnl::primitive_attr plan_attr(bool relu = false);
+dnnl::primitive_attr plan_attr();
 
 // An implementation without vector code: slower than converting to a dtype that has one.
 bool is_reference(const char* implementation);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A batch of matrix products y = a b, plus bias, then max(0, .): what matmul, linear and its weight gradient share.
+// A batch of matrix products y = a b, plus bias: what matmul, linear and its weight gradient share.
 #pragma once
 #include <cstddef>
 
@@ -25,7 +25,7 @@ struct Gemm {
   int64_t batch, m, k, n;
   Matrix a, b, y;                // [m, k], [k, n], [m, n]; a batch stride of 0 repeats an input
   const void* bias = nullptr;    // [n], dense
-  bool relu = false;
+  bool relu = false;             // y = max(0, .): gemm_plain alone
 };
 
 // Both expect m, n, k and batch above 0.

@@ -15,7 +15,7 @@ constexpr int64_t kThin = 32;
 
 bool thin_product(const Gemm& g) {
   return g.dtype == DType::float32 && g.batch == 1 && g.k <= kThin && g.m > 8 * kThin && g.n > 8 * kThin && !g.bias &&
-         !g.relu && g.y.col == 1;
+         g.y.col == 1;
 }
 
 void run_thin(const Gemm& g) {
@@ -49,7 +49,7 @@ Plan make_plan(Context& context, const Gemm& g) {
     dims.back() = g.n;
     bias = {dims, dnnl_type(g.dtype), memory::dims(dims.size(), 1)};
   }
-  const auto desc = forward_desc<dnnl::matmul>(context.engine, plan_attr(g.relu), a, b, bias, y);
+  const auto desc = forward_desc<dnnl::matmul>(context.engine, plan_attr(), a, b, bias, y);
   if (is_reference(desc.impl_info_str()) && (g.batch > 1 || g.dtype != DType::float32)) return Plan();
   Plan plan(context.engine, dnnl::matmul(desc), desc.scratchpad_desc());
   plan.input(DNNL_ARG_SRC, a, a);
@@ -61,7 +61,7 @@ Plan make_plan(Context& context, const Gemm& g) {
 
 bool run_plan(Context& context, const Gemm& g) {
   PlanKey key(static_cast<int64_t>(OpId::matmul));
-  key.add(static_cast<int64_t>(g.dtype), g.batch, g.m, g.k, g.n, g.bias != nullptr, g.relu);
+  key.add(static_cast<int64_t>(g.dtype), g.batch, g.m, g.k, g.n, g.bias != nullptr);
   for (const Matrix* m : {&g.a, &g.b, &g.y}) key.add(m->batch, m->row, m->col);
   Plan& plan = context.plans.get(key, [&] { return make_plan(context, g); });
   if (!plan.supported()) return false;

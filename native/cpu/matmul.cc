@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "cpu/context.h"
 #include "cpu/gemm.h"
-#include "cpu/handlers.h"
+#include "cpu/inner_call.h"
 #include "cpu/staging.h"
 
 namespace lenode::cpu {
@@ -13,18 +13,6 @@ namespace {
 
 void check(const Call& call, bool ok, const char* what) {
   if (!ok) fail(ErrorCode::invalid, std::string(op_info(call.op).name) + ": " + what);
-}
-
-Call simple_call(OpId op, const TensorView* input, const TensorView& output, const double* attrs, int n_attrs) {
-  Call call;
-  call.op = op;
-  call.n_inputs = input ? 1 : 0;
-  call.inputs = input;
-  call.n_outputs = 1;
-  call.outputs = &output;
-  call.n_attrs = n_attrs;
-  call.attrs = attrs;
-  return call;
 }
 
 bool low_precision(DType dtype) { return dtype == DType::float16 || dtype == DType::bfloat16; }
@@ -150,16 +138,24 @@ void multiply(Context& context, const TensorView& a, const TensorView& b, const 
     return true;
   };
   const auto dnnl = [&](const Gemm& gemm) { return gemm_dnnl(context, gemm); };
+  const auto run_dnnl = [&](const TensorView& a, const TensorView& b, const TensorView& bias, const TensorView& y) {
+    if (!run_with(a, b, bias, y, dnnl)) return false;
+    if (relu) relu_in_place(context, y);
+    return true;
+  };
+  const auto run_plain = [&](const TensorView& a, const TensorView& b, const TensorView& bias, const TensorView& y) {
+    return run_with(a, b, bias, y, plain);
+  };
 
   const bool dense_bias = !bias.present() || bias.strides[0] == 1 || bias.dims[0] == 1;
   const bool low = low_precision(y.dtype), single = y.dtype == DType::float32;
   // Without a sum oneDNN has nothing to do; the plain loops give zeros, or the bias.
   const bool use_dnnl = (single || low) && a.dims[a.rank - 1] > 0;
   if (!use_dnnl && !low && dense_bias) {
-    run_with(a, b, bias, y, plain);
+    run_plain(a, b, bias, y);
     return;
   }
-  if (use_dnnl && is_plain(a) && is_plain(b) && is_plain(y) && dense_bias && run_with(a, b, bias, y, dnnl)) return;
+  if (use_dnnl && is_plain(a) && is_plain(b) && is_plain(y) && dense_bias && run_dnnl(a, b, bias, y)) return;
   const auto stage = [&](DType dtype, auto&& run) {
     Staging staging(context);
     const auto in = [&](const TensorView& view) {
@@ -168,14 +164,14 @@ void multiply(Context& context, const TensorView& a, const TensorView& b, const 
     const TensorView a2 = in(a), b2 = in(b), bias2 = staging.input(bias, dtype, Order::row_major);
     const bool staged_y = y.dtype != dtype || !is_plain(y);
     const TensorView y2 = staged_y ? staging.output(y, dtype, Order::row_major) : y;
-    const bool done = run_with(a2, b2, bias2, y2, run);
+    const bool done = run(a2, b2, bias2, y2);
     if (done) staging.finish();
     return done;
   };
-  if (use_dnnl && stage(y.dtype, dnnl)) return;
+  if (use_dnnl && stage(y.dtype, run_dnnl)) return;
   const DType wide = low ? DType::float32 : y.dtype;
-  if (use_dnnl && low && stage(wide, dnnl)) return;
-  stage(wide, plain);
+  if (use_dnnl && low && stage(wide, run_dnnl)) return;
+  stage(wide, run_plain);
 }
 
 }  // namespace
@@ -219,8 +215,8 @@ void op_linear_backward_weight(Context& context, const Call& call) {
         "d_bias must be [N], of grad's dtype");
   if (d_weight.numel() > 0) multiply(context, transposed(grad), x, TensorView(), d_weight, false);
   if (d_bias.present()) {
-    const double rows_mask = 1;
-    op_sum(context, simple_call(OpId::sum, &grad, d_bias, &rows_mask, 1));
+    const double rows = 1;  // a mask of dimensions
+    inner_call(context, &op_sum, OpId::sum, grad, d_bias, {rows});
   }
 }
 

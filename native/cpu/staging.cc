@@ -2,18 +2,13 @@
 #include "cpu/staging.h"
 
 #include "core/error.h"
-#include "cpu/handlers.h"
+#include "cpu/inner_call.h"
 
 namespace lenode::cpu {
 namespace {
 
 void copy(Context& context, const TensorView& from, const TensorView& to) {
-  Call call;
-  call.op = OpId::copy;
-  call.n_inputs = call.n_outputs = 1;
-  call.inputs = &from;
-  call.outputs = &to;
-  op_copy(context, call);
+  inner_call(context, &op_copy, OpId::copy, from, to);
 }
 
 }  // namespace
