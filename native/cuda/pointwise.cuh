@@ -187,8 +187,10 @@ void run_pointwise(Context& context, const Call& call, int params, double scalar
     for (int j = 0; j < kArity; ++j) in.data[j] = views[j + 1]->present() ? views[j + 1]->data : nullptr;
     if constexpr (std::is_same_v<T, float>) {
       if (dtype == DType::float32 && launch_packs<Body, float>(context, body, in, y, layout)) return;
-      if (dtype == DType::float16 && launch_packs<Body, Half>(context, body, in, y, layout)) return;
-      if (dtype == DType::bfloat16 && launch_packs<Body, BFloat16>(context, body, in, y, layout)) return;
+      if constexpr (!std::is_same_v<typename Body::Result, bool>) {  // those are rare enough to save the kernels
+        if (dtype == DType::float16 && launch_packs<Body, Half>(context, body, in, y, layout)) return;
+        if (dtype == DType::bfloat16 && launch_packs<Body, BFloat16>(context, body, in, y, layout)) return;
+      }
     }
     launch_items(context, element_kernel<Body>, numel, body, in, y.data, dtype, layout.indexer(), numel);
   };

@@ -38,7 +38,7 @@ struct Adam {
   static constexpr int kLists = 5;  // exp_avg, exp_avg_sq, max_exp_avg_sq
   const double* lr;
   const float* steps;
-  double beta1, beta2;
+  T log_beta1, log_beta2;
   T mean_share, square_keep, square_share;  // 1 - beta1, beta2, 1 - beta2
   T eps, weight_decay;
   bool amsgrad, maximize, decoupled;
@@ -46,10 +46,11 @@ struct Adam {
   struct Step {
     T decay, size, root;
   };
+  // expm1 keeps 1 - beta^n exact without float64, which most devices are slow at.
   __device__ Step step() const {
-    const double n = static_cast<double>(*steps) + 1, rate = *lr;
-    return {static_cast<T>(1 - rate * static_cast<double>(weight_decay)), static_cast<T>(rate / (1 - ::pow(beta1, n))),
-            static_cast<T>(::sqrt(1 - ::pow(beta2, n)))};
+    const T n = static_cast<T>(*steps) + T(1), rate = static_cast<T>(*lr);
+    return {T(1) - rate * weight_decay, rate / -functor::expm1_(n * log_beta1),
+            functor::sqrt_(-functor::expm1_(n * log_beta2))};
   }
 
   __device__ void apply(const Step& s, T& parameter, T gradient, T (&state)[3]) const {
@@ -214,8 +215,8 @@ void op_adam_step(Context& context, const Call& call) {
     using T = decltype(compute);
     return Adam<T>{call.in(0).ptr<const double>(),
                    step.ptr<const float>(),
-                   call.f(a::attr::beta1),
-                   call.f(a::attr::beta2),
+                   static_cast<T>(std::log(call.f(a::attr::beta1))),
+                   static_cast<T>(std::log(call.f(a::attr::beta2))),
                    static_cast<T>(1 - call.f(a::attr::beta1)),
                    static_cast<T>(call.f(a::attr::beta2)),
                    static_cast<T>(1 - call.f(a::attr::beta2)),
