@@ -19,37 +19,43 @@ function setUp() {
   return { step, loader: new DataLoader(data, { batchSize: 64, shuffle: true }) };
 }
 
-function report(name, early, tensors) {
-  const end = process.memoryUsage.rss();
-  const { allocatedBytes, reservedBytes, tensors: now } = memoryStats();
-  console.log(
-    `${name}: RSS ${mib(early)} MiB after ${steps / 10} steps, ${mib(end)} MiB after ${steps} ` +
-      `(${(100 * (end / early - 1)).toFixed(1)} %); tensors ${tensors} -> ${now}, ` +
-      `in use ${mib(allocatedBytes)} MiB, reserved ${mib(reservedBytes)} MiB`,
-  );
+function snapshot() {
+  const { rss, heapTotal } = process.memoryUsage();
+  const { allocatedBytes, reservedBytes, tensors } = memoryStats();
+  return { rss, heapTotal, allocatedBytes, reservedBytes, tensors };
+}
+
+function report(name, early) {
+  const end = snapshot();
+  console.log(`${name}: RSS after ${steps / 10} and ${steps} steps differ by ${(100 * (end.rss / early.rss - 1)).toFixed(1)} %`);
+  for (const [when, s] of [[steps / 10, early], [steps, end]])
+    console.log(
+      `  ${String(when).padStart(6)}: RSS ${mib(s.rss)} MiB, JavaScript heap ${mib(s.heapTotal)} MiB, ` +
+        `${s.tensors} tensors in ${mib(s.allocatedBytes)} MiB, reserved ${mib(s.reservedBytes)} MiB`,
+    );
 }
 
 if (kind !== 'sync') {
   const { step, loader } = setUp();
   let n = 0;
-  let early, tensors;
+  let early;
   outer: while (true)
     for await (const [images, labels] of loader) {
       step(images, labels);
-      if (++n === steps / 10) [early, tensors] = [process.memoryUsage.rss(), memoryStats().tensors];
+      if (++n === steps / 10) early = snapshot();
       if (n === steps) break outer;
     }
-  report('for await', early, tensors);
+  report('for await', early);
 }
 if (kind !== 'async') {
   const { step, loader } = setUp();
   let n = 0;
-  let early, tensors;
+  let early;
   outer: while (true)
     for (const [images, labels] of loader) {
       step(images, labels);
-      if (++n === steps / 10) [early, tensors] = [process.memoryUsage.rss(), memoryStats().tensors];
+      if (++n === steps / 10) early = snapshot();
       if (n === steps) break outer;
     }
-  report('synchronous', early, tensors);
+  report('synchronous', early);
 }

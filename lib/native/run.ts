@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The typed call into native code, and the collection of native memory that JavaScript has forgotten.
 import { runInNewContext } from 'node:vm';
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { native, type HandleOwner } from './binding.js';
 import { DeviceError, DisposedError, fromNative, InternalError, nativeError, OutOfMemoryError } from './errors.js';
 import { opNames, type OpId, type Signatures } from './ops.gen.js';
@@ -28,6 +28,7 @@ const SWEEP_WANTED = 1;
 const STREAM_FAILED = 2;
 
 let scratch: Float64Array | undefined;
+let lastDevice = -1;
 
 function attached(): Float64Array {
   const array = new Float64Array(SCRATCH_LENGTH);
@@ -94,7 +95,7 @@ export function run<K extends OpId>(
   }
   for (let i = 0; i < attrs.length; i++) s[at++] = attrs[i]!;
   s[0] = op;
-  s[1] = device;
+  s[1] = lastDevice = device;
   s[2] = ins.length;
   s[3] = outs.length;
   s[4] = attrs.length;
@@ -167,7 +168,7 @@ export function release(object: HandleOwner): void {
 
 // ---- memory --------------------------------------------------------------------------------------------------
 
-type Collect = (options: { type: 'minor' | 'major'; execution: 'sync' }) => void;
+type Collect = (options?: { type: 'minor'; execution: 'sync' }) => void;
 let collect: Collect | undefined;
 
 function collector(): Collect {
@@ -180,24 +181,34 @@ function collector(): Collect {
   return collect;
 }
 
-// Minor collections do not reach tensors whose JavaScript objects have grown old; when the live bytes pass this,
-// a major one does (up to 100 ms with a large JavaScript heap, so not often).
-const FIRST_MAJOR_BYTES = 2 ** 30;
-let majorBytes = FIRST_MAJOR_BYTES;
+// Minor collections do not reach what has grown old: tensors, and the records of dead ones on JavaScript's heap, which V8
+// lets grow far in a loop that never idles. A major one does, but takes 10 ms and more, so it waits until the bytes in
+// use, native or JavaScript's, have grown by a quarter, and not by little, since the last.
+const MAJOR_GROWTH = 1.25;
+const NATIVE_SLACK = 32 * 2 ** 20;
+const HEAP_SLACK = 4 * 2 ** 20;
+let nativeLimit = NATIVE_SLACK;
+let heapLimit = 0;
 
 /** Frees the native memory of tensors that are no longer reachable; returns the bytes still in use. */
 export function sweep(full: boolean): number {
-  collector()({ type: full ? 'major' : 'minor', execution: 'sync' });
+  // Node 20 takes any options at all for a wish for a minor collection.
+  if (full) collector()();
+  else collector()({ type: 'minor', execution: 'sync' });
   return native().sweep(full ? 1 : 0);
+}
+
+function sweepAll(): void {
+  const live = sweep(true);
+  const heap = getHeapStatistics().used_heap_size;
+  nativeLimit = Math.max(MAJOR_GROWTH * live, live + NATIVE_SLACK);
+  heapLimit = Math.max(MAJOR_GROWTH * heap, heap + HEAP_SLACK);
 }
 
 function attend(status: number, device: number): void {
   if (status & SWEEP_WANTED) {
-    let live = sweep(false);
-    if (live > majorBytes) {
-      live = sweep(true);
-      majorBytes = Math.max(FIRST_MAJOR_BYTES, 2 * live);
-    }
+    const live = sweep(false);
+    if (live > nativeLimit || getHeapStatistics().used_heap_size > heapLimit) sweepAll();
   }
   if (status & STREAM_FAILED) throwStreamError(device);
 }
@@ -242,25 +253,32 @@ export function formatBytes(bytes: number): string {
 
 // ---- errors found while the queue ran ------------------------------------------------------------------------
 
-// Ops that check values (labels, indices) leave the place they were called from here, so that an error found
-// later can point at it.
-const origins = new Map<number, Error>();
-const MAX_ORIGINS = 4096; // more than a stream's queue holds
+// Ops that check values (labels, indices) leave the place they were called from here, by device and sequence number, so
+// that an error found later can point at it.
+const origins = new Map<number, Map<number, Error>>();
+// Calls after which an origin is forgotten: more than a queue holds, and on a GPU some steps beyond it.
+const ORIGIN_LIFE = 4096;
 
 /** Remembers the caller of the run() call just made, in case its values turn out to be invalid. */
 export function rememberOrigin(): void {
+  let places = origins.get(lastDevice);
+  if (!places) origins.set(lastDevice, (places = new Map()));
+  const sequence = lastSequence();
   const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 16;
-  origins.set(lastSequence(), new Error());
+  Error.stackTraceLimit = 10;
+  places.set(sequence, new Error());
   Error.stackTraceLimit = limit;
-  if (origins.size > MAX_ORIGINS) origins.delete(origins.keys().next().value!);
+  for (const old of places.keys()) {
+    if (old > sequence - ORIGIN_LIFE) break;
+    places.delete(old);
+  }
 }
 
 /** Throws what the device's queue has found wrong, if anything, as if it came from the line that caused it. */
 export function throwStreamError(device: number): void {
   const failure = native().takeError(device);
   if (!failure) return;
-  const origin = origins.get(failure.sequence);
+  const origin = origins.get(device)?.get(failure.sequence);
   const error = nativeError(failure.code, failure.message);
   if (origin?.stack) error.adoptStack(origin.stack);
   throw error;

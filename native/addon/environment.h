@@ -63,6 +63,7 @@ struct Environment {
   // Handles whose JavaScript tensors are watched, by the number of sweeps they have survived.
   std::vector<int32_t> young, middle, old;
   uint64_t sweeps = 0;
+  uint64_t least_live = ~uint64_t{0};  // bytes after the most thorough sweep since the last full one
   uint64_t budget;                  // bytes of new tensors after which run() asks for a sweep
 };
 

@@ -57,8 +57,11 @@ napi_value sweep(napi_env env, napi_callback_info info) {
     device->bytes_since_sweep = 0;
     live += device->allocator.stats().allocated;
   }
-  // A budget below the live set would sweep again and again for little.
-  environment.budget = std::max(kMinBudget, live);
+  // A budget below the live set would sweep again and again for little. What lives beyond the least seen since the last
+  // full sweep is mostly dead tensors whose objects have grown old: it is taken off, so that the peak stays where it is.
+  environment.least_live = full ? live : std::min(environment.least_live, live);
+  const uint64_t budget = std::max(kMinBudget, environment.least_live);
+  environment.budget = budget - std::min(live - environment.least_live, budget / 2);
   return make_number(env, static_cast<double>(live));
 }
 
