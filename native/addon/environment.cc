@@ -3,7 +3,7 @@
 
 namespace lenode::addon {
 namespace {
-constexpr uint64_t kFirstBudget = uint64_t{64} << 20;
+constexpr uint64_t kFirstBudget = uint64_t{32} << 20;
 }
 
 Environment::Environment(napi_env env) : completions(std::make_unique<Completions>()), budget(kFirstBudget) {

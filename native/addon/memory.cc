@@ -9,7 +9,7 @@
 namespace lenode::addon {
 namespace {
 
-constexpr uint64_t kMinBudget = uint64_t{64} << 20;
+constexpr uint64_t kMinBudget = uint64_t{32} << 20;
 constexpr uint64_t kMiddleEvery = 8;  // sweeps between looks at tensors that have survived one, or more
 constexpr uint64_t kOldEvery = 64;
 
