@@ -279,7 +279,9 @@ export function throwStreamError(device: number): void {
   const failure = native().takeError(device);
   if (!failure) return;
   const origin = origins.get(device)?.get(failure.sequence);
-  const error = nativeError(failure.code, failure.message);
+  // Native names are snake_case; the user called crossEntropy.
+  const message = failure.message.replace(/^\w+(?=:)/, (name) => name.replace(/_(\w)/g, (_, c: string) => c.toUpperCase()));
+  const error = nativeError(failure.code, message);
   if (origin?.stack) error.adoptStack(origin.stack);
   throw error;
 }
