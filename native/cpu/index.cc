@@ -45,20 +45,23 @@ void with_storage(DType dtype, F&& f) {
                              std::to_string(position) + " is out of range for size " + std::to_string(size));
 }
 
+// The values as a contiguous tensor of `shape`'s shape.
+TensorView positions_view(std::vector<int64_t>& values, const TensorView& shape) {
+  TensorView view = shape;
+  view.data = values.data();
+  view.dtype = DType::int64;
+  int64_t stride = 1;
+  for (int i = shape.rank - 1; i >= 0; --i) {
+    view.strides[i] = stride;
+    stride *= shape.dims[i];
+  }
+  return view;
+}
+
 // All values of an index tensor in logical order, counted from the start of a dimension of `size`.
 std::vector<int64_t> positions(const Call& call, const TensorView& index, int64_t size, bool negative = true) {
   std::vector<int64_t> result(static_cast<size_t>(index.numel()));
-  TensorView view;
-  view.data = result.data();
-  view.dtype = DType::int64;
-  view.rank = index.rank;
-  int64_t stride = 1;
-  for (int i = index.rank - 1; i >= 0; --i) {
-    view.dims[i] = index.dims[i];
-    view.strides[i] = stride;
-    stride *= index.dims[i];
-  }
-  copy_view(index, view);
+  copy_view(index, positions_view(result, index));
   for (size_t i = 0; i < result.size(); ++i) {
     const int64_t value = result[i] < 0 && negative ? result[i] + size : result[i];
     if (value < 0 || value >= size)
@@ -148,19 +151,6 @@ void add_slices(const TensorView& source, const TensorView& y, int dim, const st
       }
     }
   });
-}
-
-// The positions, in logical order, as a contiguous tensor of `shape`'s shape.
-TensorView positions_view(std::vector<int64_t>& values, const TensorView& shape) {
-  TensorView view = shape;
-  view.data = values.data();
-  view.dtype = DType::int64;
-  int64_t stride = 1;
-  for (int i = shape.rank - 1; i >= 0; --i) {
-    view.strides[i] = stride;
-    stride *= shape.dims[i];
-  }
-  return view;
 }
 
 }  // namespace

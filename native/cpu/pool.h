@@ -93,7 +93,7 @@ class RowReader {
   Load load_;
 };
 
-// ---- loops over channels and columns --------------------------------------------------------------------------------------
+// ---- loops over channels and columns ---------------------------------------------------
 template <int N>
 using Constant = std::integral_constant<int, N>;
 

@@ -14,8 +14,7 @@ struct Channels {
   int64_t lanes, first, count;
 };
 
-// d_pixels: the image; grad, indices: one row of outputs. Calls f(pixel) for the pixels of a window, with their places
-// in the plane.
+// f(pixel) for the pixels of a window, by their places in the plane.
 template <class F>
 inline __attribute__((always_inline)) void for_window(const PoolGeometry& g, const Span& d, const Span& h,
                                                       const Span& w, F&& f) {
@@ -166,7 +165,8 @@ void for_images(const PoolGeometry& g, const PoolLayout& layout, const TensorVie
   // Few images: their channels are shared out, in pieces of whole vectors.
   constexpr int64_t kPiece = 16;
   const int threads = thread_count();
-  const int64_t pieces = direct && layout.images < threads ? std::max<int64_t>(1, std::min<int64_t>(threads, layout.lanes / kPiece)) : 1;
+  const bool divide = direct && layout.images < threads;
+  const int64_t pieces = divide ? std::max<int64_t>(1, std::min<int64_t>(threads, layout.lanes / kPiece)) : 1;
   const int64_t tasks = layout.images * pieces;
   const int slots = useful_threads(tasks, pixels * layout.lanes / pieces * 2);
   const SlotBuffers<T> image_buffers(slots, direct ? 0 : pixels * layout.lanes);

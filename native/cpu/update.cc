@@ -218,7 +218,7 @@ struct RmspropRule {
   }
 };
 
-// ---- norms -----------------------------------------------------------------------------------------------------------
+// ---- norms ----------------------------------------------------
 enum class Norm { zero, one, two, general, largest, smallest };
 
 Norm norm_kind(double p) {
