@@ -9,7 +9,7 @@ export default defineConfig({
     pool: 'forks',
     // Every process computes with all cores, and two at once wait for each other's threads.
     fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 });
