@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files of named tensors that other libraries read and write, too; the format has no code in it and is read in parts.
 import { open, type FileHandle } from 'node:fs/promises';
-import { ArgumentError, FormatError } from '../native/errors.js';
+import { ArgumentError, FileError, FormatError } from '../native/errors.js';
 import type { StateDict } from '../nn/state.js';
 import { device as toDevice, type DeviceLike } from '../tensor/device.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
@@ -18,9 +18,11 @@ export class SafetensorsFile {
     private readonly dataStart: number,
   ) {}
 
-  /** @throws FormatError for what is no safetensors file, or a truncated or contradictory one */
+  /** @throws FileError when there is no such file; FormatError for what is no safetensors file, or a truncated one */
   static async open(path: string): Promise<SafetensorsFile> {
-    const file = await open(path, 'r');
+    const file = await open(path, 'r').catch((cause: Error) => {
+      throw new FileError(`${path} cannot be opened: ${cause.message}`, { cause });
+    });
     try {
       const { size } = await file.stat();
       if (size < 8) throw new FormatError(`${path}: ${size} bytes are no safetensors file`);

@@ -59,6 +59,8 @@ export class FormatError extends LenodeError {}
  * loaded.
  */
 export class StateDictError extends LenodeError {}
+/** A file that cannot be opened; `cause` is the system's error. */
+export class FileError extends LenodeError {}
 /** A broken invariant of lenode itself: please report it. */
 export class InternalError extends LenodeError {}
 
