@@ -8,7 +8,8 @@ namespace lenode::cuda {
 namespace {
 
 template <class U>
-__global__ void __launch_bounds__(kThreads) move_kernel(const U* x, U* y, Indexer<2> indexer, int64_t count) {
+__global__ void __launch_bounds__(kThreads)
+    move_kernel(const U* x, U* y, Indexer<2> indexer, int64_t count) {
   for (int64_t i = first_item(); i < count; i += item_step()) {
     int64_t at[2];
     indexer.offsets(i, at);

@@ -50,8 +50,9 @@ void op_fill(Context& context, const Call& call) {
 
   const size_t size = item_size(y.dtype);
   double storage = 0;  // room for any dtype
-  if (is_floating(y.dtype)) store_as<double>(&storage, y.dtype, 0, call.f(0));
-  else store_as<int64_t>(&storage, y.dtype, 0, y.dtype == DType::boolean ? call.f(0) != 0 : attribute_as<int64_t>(call.f(0)));
+  const double value = call.f(0);
+  if (is_floating(y.dtype) || y.dtype == DType::boolean) store_as<double>(&storage, y.dtype, 0, value);
+  else store_as<int64_t>(&storage, y.dtype, 0, attribute_as<int64_t>(value));
   unsigned char bytes[8];
   std::memcpy(bytes, &storage, sizeof bytes);
 
@@ -62,13 +63,13 @@ void op_fill(Context& context, const Call& call) {
   }
   with_unit(size, [&](auto unit) {
     using U = decltype(unit);
-    U value;
-    std::memcpy(&value, bytes, sizeof value);
+    U pattern;
+    std::memcpy(&pattern, bytes, sizeof pattern);
     if (dense && is_aligned(y.data, 16)) {
       const int64_t packs = ceil_divide(count, kPackSize<U>);
-      launch_items(context, fill_pack_kernel<U>, packs, y.ptr<U>(), value, packs, count);
+      launch_items(context, fill_pack_kernel<U>, packs, y.ptr<U>(), pattern, packs, count);
     } else {
-      launch_items(context, fill_kernel<U>, count, y.ptr<U>(), value, layout.indexer(), count);
+      launch_items(context, fill_kernel<U>, count, y.ptr<U>(), pattern, layout.indexer(), count);
     }
   });
 }

@@ -46,7 +46,8 @@ __device__ double merge_block(const NormOp& op, double value) {
 // A thread's few elements add up in the compute type, since float64 arithmetic is slow on most devices; everything
 // after that is float64.
 template <class S>
-__global__ void __launch_bounds__(kThreads) norm_kernel(NormOp op, const __grid_constant__ TensorChunk<1> chunk, double* partial) {
+__global__ void __launch_bounds__(kThreads)
+    norm_kernel(NormOp op, const __grid_constant__ TensorChunk<1> chunk, double* partial) {
   const int t = chunk.tensor_of(blockIdx.x);
   using T = compute_t<S>;
   T sum = T(0);
@@ -135,7 +136,8 @@ void op_total_norm(Context& context, const Call& call) {
 void op_clip_scale(Context& context, const Call& call) {
   const TensorView& norm = call.in(0);
   if (norm.dtype != DType::float32 && norm.dtype != DType::float64)
-    fail(ErrorCode::invalid, std::string("clip_scale: expected a float32 or float64 norm, came ") + dtype_name(norm.dtype));
+    fail(ErrorCode::invalid,
+         std::string("clip_scale: expected a float32 or float64 norm, came ") + dtype_name(norm.dtype));
   for (DType dtype : kFloatingDTypes) {
     const auto groups = groups_of(call, call.outputs, call.n_outputs, dtype);
     with_floating(dtype, "clip_scale", [&](auto storage) {

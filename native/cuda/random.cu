@@ -19,7 +19,8 @@ __device__ __forceinline__ PhiloxBlock random_block(const int64_t* state, int64_
 }
 
 template <class S, class T>
-__device__ __forceinline__ void store_lanes(void* y, int64_t at, int64_t count, bool aligned, const T (&value)[kLanes]) {
+__device__ __forceinline__ void store_lanes(void* y, int64_t at, int64_t count, bool aligned,
+                                            const T (&value)[kLanes]) {
   S* target = static_cast<S*>(y) + at;
   Pack<S, kLanes> pack;
 #pragma unroll
@@ -93,7 +94,9 @@ int64_t* state_of(const Call& call, const TensorView& state) {
   return state.ptr<int64_t>();
 }
 
-void advance(Context& context, int64_t* state, int64_t blocks) { launch(context, advance_kernel, 1, 1, 0, state, blocks); }
+void advance(Context& context, int64_t* state, int64_t blocks) {
+  launch(context, advance_kernel, 1, 1, 0, state, blocks);
+}
 
 template <class Make>
 void generate(Context& context, const Call& call, const Make& make) {

@@ -115,7 +115,8 @@ __global__ void __launch_bounds__(kThreads)
       const T preceding = carry + scan_block(sum, total);
 #pragma unroll
       for (int v = 0; v < kPerThread; ++v)
-        if (first + v < end) store_as<T>(lines.y, lines.y_dtype, at[0] + (first + v) * lines.y_step, preceding + value[v]);
+        if (first + v < end)
+          store_as<T>(lines.y, lines.y_dtype, at[0] + (first + v) * lines.y_step, preceding + value[v]);
       carry += total;
     }
   }

@@ -99,7 +99,8 @@ struct RmsProp {
 };
 
 template <class Rule, class S>
-__global__ void __launch_bounds__(kThreads) update_kernel(const Rule rule, const __grid_constant__ TensorChunk<Rule::kLists> chunk) {
+__global__ void __launch_bounds__(kThreads)
+    update_kernel(const Rule rule, const __grid_constant__ TensorChunk<Rule::kLists> chunk) {
   using T = typename Rule::Compute;
   constexpr int kStates = Rule::kLists - 2;
   __shared__ typename Rule::Step shared;
