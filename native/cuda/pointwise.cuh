@@ -63,9 +63,28 @@ struct Operands {
   T scalar;
 };
 
+// The pack kernel sees 16-bit floats as their bits, so that one serves float16 and bfloat16.
+LENODE_HD float decode(float x, bool) { return x; }
+LENODE_HD float decode(uint16_t bits, bool bfloat) {
+  return bfloat ? widen(__ushort_as_bfloat16(bits)) : widen(__ushort_as_half(bits));
+}
+template <class R, class T, int V>
+LENODE_HD void encode(const T (&value)[V], [[maybe_unused]] bool bfloat, Pack<R, V>& pack) {
+  if constexpr (!std::is_same_v<R, uint16_t>) {
+    LENODE_UNROLL
+    for (int v = 0; v < V; ++v) pack.value[v] = value[v];
+  } else if (bfloat) {
+    LENODE_UNROLL
+    for (int v = 0; v < V; ++v) pack.value[v] = __bfloat16_as_ushort(narrow<BFloat16>(value[v]));
+  } else {
+    LENODE_UNROLL
+    for (int v = 0; v < V; ++v) pack.value[v] = __half_as_ushort(narrow<Half>(value[v]));
+  }
+}
+
 template <class Body, class S>
 __global__ void __launch_bounds__(kThreads)
-    pack_kernel(Body body, Operands<typename Body::Compute, Body::kArity> in, void* y,
+    pack_kernel(Body body, Operands<typename Body::Compute, Body::kArity> in, void* y, bool bfloat,
                 Indexer<Body::kArity + 1> indexer, int64_t packs, int64_t numel) {
   using T = typename Body::Compute;
   using R = std::conditional_t<std::is_same_v<typename Body::Result, bool>, bool, S>;
@@ -81,24 +100,26 @@ __global__ void __launch_bounds__(kThreads)
       if (in.data[j] != nullptr && in.packed[j] && left >= V) {
         const Pack<S, V> pack = *reinterpret_cast<const Pack<S, V>*>(data);
 #pragma unroll
-        for (int v = 0; v < V; ++v) x[j][v] = widen(pack.value[v]);
+        for (int v = 0; v < V; ++v) x[j][v] = decode(pack.value[v], bfloat);
       } else if (in.data[j] != nullptr && in.packed[j]) {
 #pragma unroll
-        for (int v = 0; v < V; ++v) x[j][v] = v < left ? widen(data[v]) : T(0);
+        for (int v = 0; v < V; ++v) x[j][v] = v < left ? decode(data[v], bfloat) : T(0);
       } else {
-        const T value = in.data[j] != nullptr ? widen(*data) : in.scalar;
+        const T value = in.data[j] != nullptr ? decode(*data, bfloat) : in.scalar;
 #pragma unroll
         for (int v = 0; v < V; ++v) x[j][v] = value;
       }
     }
-    Pack<R, V> result;
+    typename Body::Result results[V];
 #pragma unroll
     for (int v = 0; v < V; ++v) {
       T arguments[kArity];
 #pragma unroll
       for (int j = 0; j < kArity; ++j) arguments[j] = x[j][v];
-      result.value[v] = narrow<R>(body(arguments));
+      results[v] = body(arguments);
     }
+    Pack<R, V> result;
+    encode(results, bfloat, result);
     R* target = static_cast<R*>(y) + at[0];
     if (left >= V) {
       *reinterpret_cast<Pack<R, V>*>(target) = result;
@@ -157,7 +178,8 @@ bool launch_packs(Context& context, const Body& body, Operands<typename Body::Co
   }
   if (!pack_layout(layout, kPackSize<S>, data, item)) return false;
   const int64_t packs = layout.numel();
-  launch_items(context, pack_kernel<Body, S>, packs, body, in, y.data, layout.indexer(), packs, numel);
+  launch_items(context, pack_kernel<Body, S>, packs, body, in, y.data, y.dtype == DType::bfloat16, layout.indexer(), packs,
+               numel);
   return true;
 }
 
@@ -188,8 +210,7 @@ void run_pointwise(Context& context, const Call& call, int params, double scalar
     if constexpr (std::is_same_v<T, float>) {
       if (dtype == DType::float32 && launch_packs<Body, float>(context, body, in, y, layout)) return;
       if constexpr (!std::is_same_v<typename Body::Result, bool>) {  // those are rare enough to save the kernels
-        if (dtype == DType::float16 && launch_packs<Body, Half>(context, body, in, y, layout)) return;
-        if (dtype == DType::bfloat16 && launch_packs<Body, BFloat16>(context, body, in, y, layout)) return;
+        if (item_size(dtype) == 2 && launch_packs<Body, uint16_t>(context, body, in, y, layout)) return;
       }
     }
     launch_items(context, element_kernel<Body>, numel, body, in, y.data, dtype, layout.indexer(), numel);
