@@ -12,6 +12,7 @@ const layers = [
   ['ops'],
   ['autograd'],
   ['tensor'],
+  ['pickle'],
   ['native'],
 ];
 

@@ -77,7 +77,7 @@ const changes: Readonly<Record<string, Change>> = {
     splice(bytes, below(bytes.length + 1), 0, Uint8Array.from({ length: 1 + below(32) }, () => below(256))),
   'filled a piece': (bytes, below) => {
     const at = below(bytes.length);
-    bytes.fill(below(2) * 255, at, at + 1 + below(32));
+    bytes.fill(below(2) * 255, at, Math.min(at + 1 + below(32), bytes.length));
     return bytes;
   },
   'wrote a token': (bytes, below, tokens) => {
