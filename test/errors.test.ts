@@ -10,7 +10,6 @@ import {
   DisposedError,
   DTypeError,
   IndexError,
-  type LenodeError,
   OutOfMemoryError,
   ShapeError,
 } from '../lib/native/errors.js';
@@ -28,29 +27,12 @@ import * as reduce from '../lib/ops/reduce.js';
 import * as view from '../lib/ops/view.js';
 import type { DType } from '../lib/tensor/dtype.js';
 import type { Tensor } from '../lib/tensor/tensor.js';
-
-type ErrorClass = new (message: string) => LenodeError;
-type Bad = readonly [call: () => unknown, ErrorClass: ErrorClass, message: RegExp];
+import { refuses } from './helpers/refuses.js';
 
 const f = (...shape: number[]): Tensor => creation.ones(shape);
 const of = (dtype: DType, ...shape: number[]): Tensor => creation.ones(shape, { dtype }) as Tensor;
 const long = (...shape: number[]): Tensor => of('int64', ...shape);
 const labels = (...values: number[]): Tensor => creation.tensor(values, { dtype: 'int64' }) as Tensor;
-
-function refuses(rows: readonly Bad[]): void {
-  for (const [call, ErrorClass, message] of rows)
-    test(`${String(call).replace(/^\(\) => /, '')} → ${ErrorClass.name}`, () => {
-      let thrown: unknown;
-      try {
-        call();
-      } catch (error) {
-        thrown = error;
-      }
-      expect(thrown).toBeInstanceOf(ErrorClass);
-      expect((thrown as Error).constructor).toBe(ErrorClass);
-      expect((thrown as Error).message).toMatch(message);
-    });
-}
 
 afterAll(async () => {
   expect(await reduce.sum(matrix.matmul(f(3, 4), f(4, 2))).item()).toBe(24);

@@ -92,33 +92,35 @@ export const Op = {
   maxPoolBackward: 86,
   avgPool: 87,
   avgPoolBackward: 88,
-  softmax: 89,
-  logSoftmax: 90,
-  softmaxBackward: 91,
-  logSoftmaxBackward: 92,
-  crossEntropy: 93,
-  crossEntropyBackward: 94,
-  nllLoss: 95,
-  nllLossBackward: 96,
-  copy: 97,
-  fill: 98,
-  arange: 99,
-  cat: 100,
-  indexSelect: 101,
-  indexAdd: 102,
-  gather: 103,
-  scatterAdd: 104,
-  oneHot: 105,
-  rand: 106,
-  randn: 107,
-  randint: 108,
-  dropout: 109,
-  dropoutBackward: 110,
-  sgdStep: 111,
-  adamStep: 112,
-  rmspropStep: 113,
-  totalNorm: 114,
-  clipScale: 115,
+  localResponseNorm: 89,
+  localResponseNormBackward: 90,
+  softmax: 91,
+  logSoftmax: 92,
+  softmaxBackward: 93,
+  logSoftmaxBackward: 94,
+  crossEntropy: 95,
+  crossEntropyBackward: 96,
+  nllLoss: 97,
+  nllLossBackward: 98,
+  copy: 99,
+  fill: 100,
+  arange: 101,
+  cat: 102,
+  indexSelect: 103,
+  indexAdd: 104,
+  gather: 105,
+  scatterAdd: 106,
+  oneHot: 107,
+  rand: 108,
+  randn: 109,
+  randint: 110,
+  dropout: 111,
+  dropoutBackward: 112,
+  sgdStep: 113,
+  adamStep: 114,
+  rmspropStep: 115,
+  totalNorm: 116,
+  clipScale: 117,
 } as const;
 
 export type OpId = (typeof Op)[keyof typeof Op];
@@ -214,33 +216,35 @@ export interface Signatures<T> {
   86: { inputs: [grad: T, indices: T]; outputs: [dX: T]; attrs: [kernel0: number, kernel1: number, kernel2: number, stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, dilation0: number, dilation1: number, dilation2: number] };
   87: { inputs: [x: T]; outputs: [y: T]; attrs: [kernel0: number, kernel1: number, kernel2: number, stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, countIncludePad: number, divisor: number] };
   88: { inputs: [grad: T]; outputs: [dX: T]; attrs: [kernel0: number, kernel1: number, kernel2: number, stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, countIncludePad: number, divisor: number] };
-  89: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
-  90: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
-  91: { inputs: [grad: T, y: T]; outputs: [dX: T]; attrs: [dim: number] };
-  92: { inputs: [grad: T, y: T]; outputs: [dX: T]; attrs: [dim: number] };
-  93: { inputs: [logits: T, target: T, weight: T | null]; outputs: [loss: T, logSumExp: T, totalWeight: T]; attrs: [reduction: number, ignoreIndex: number, labelSmoothing: number] };
-  94: { inputs: [grad: T, logits: T, target: T, weight: T | null, logSumExp: T, totalWeight: T]; outputs: [dLogits: T]; attrs: [reduction: number, ignoreIndex: number, labelSmoothing: number] };
-  95: { inputs: [logProbs: T, target: T, weight: T | null]; outputs: [loss: T, totalWeight: T]; attrs: [reduction: number, ignoreIndex: number] };
-  96: { inputs: [grad: T, target: T, weight: T | null, totalWeight: T]; outputs: [dLogProbs: T]; attrs: [reduction: number, ignoreIndex: number] };
-  97: { inputs: [x: T]; outputs: [y: T]; attrs: [] };
-  98: { inputs: []; outputs: [y: T]; attrs: [value: number] };
-  99: { inputs: []; outputs: [y: T]; attrs: [start: number, step: number] };
-  100: { inputs: [...tensors: T[]]; outputs: [y: T]; attrs: [dim: number] };
-  101: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
-  102: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
+  89: { inputs: [x: T]; outputs: [y: T]; attrs: [size: number, alpha: number, beta: number, k: number] };
+  90: { inputs: [grad: T, x: T]; outputs: [dX: T]; attrs: [size: number, alpha: number, beta: number, k: number] };
+  91: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
+  92: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
+  93: { inputs: [grad: T, y: T]; outputs: [dX: T]; attrs: [dim: number] };
+  94: { inputs: [grad: T, y: T]; outputs: [dX: T]; attrs: [dim: number] };
+  95: { inputs: [logits: T, target: T, weight: T | null]; outputs: [loss: T, logSumExp: T, totalWeight: T]; attrs: [reduction: number, ignoreIndex: number, labelSmoothing: number] };
+  96: { inputs: [grad: T, logits: T, target: T, weight: T | null, logSumExp: T, totalWeight: T]; outputs: [dLogits: T]; attrs: [reduction: number, ignoreIndex: number, labelSmoothing: number] };
+  97: { inputs: [logProbs: T, target: T, weight: T | null]; outputs: [loss: T, totalWeight: T]; attrs: [reduction: number, ignoreIndex: number] };
+  98: { inputs: [grad: T, target: T, weight: T | null, totalWeight: T]; outputs: [dLogProbs: T]; attrs: [reduction: number, ignoreIndex: number] };
+  99: { inputs: [x: T]; outputs: [y: T]; attrs: [] };
+  100: { inputs: []; outputs: [y: T]; attrs: [value: number] };
+  101: { inputs: []; outputs: [y: T]; attrs: [start: number, step: number] };
+  102: { inputs: [...tensors: T[]]; outputs: [y: T]; attrs: [dim: number] };
   103: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
   104: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
-  105: { inputs: [index: T]; outputs: [y: T]; attrs: [] };
-  106: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
-  107: { inputs: []; outputs: [y: T, state: T]; attrs: [mean: number, std: number] };
+  105: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
+  106: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
+  107: { inputs: [index: T]; outputs: [y: T]; attrs: [] };
   108: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
-  109: { inputs: [x: T]; outputs: [y: T, mask: T, state: T]; attrs: [p: number] };
-  110: { inputs: [grad: T, mask: T]; outputs: [dX: T]; attrs: [p: number] };
-  111: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [momentum: number, dampening: number, weightDecay: number, nesterov: number, maximize: number, first: number] };
-  112: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, amsgrad: number, maximize: number, decoupled: number] };
-  113: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [alpha: number, eps: number, weightDecay: number, momentum: number, centered: number, maximize: number] };
-  114: { inputs: [...tensors: T[]]; outputs: [norm: T]; attrs: [p: number] };
-  115: { inputs: [norm: T]; outputs: [...tensors: T[]]; attrs: [maxNorm: number] };
+  109: { inputs: []; outputs: [y: T, state: T]; attrs: [mean: number, std: number] };
+  110: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
+  111: { inputs: [x: T]; outputs: [y: T, mask: T, state: T]; attrs: [p: number] };
+  112: { inputs: [grad: T, mask: T]; outputs: [dX: T]; attrs: [p: number] };
+  113: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [momentum: number, dampening: number, weightDecay: number, nesterov: number, maximize: number, first: number] };
+  114: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, amsgrad: number, maximize: number, decoupled: number] };
+  115: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [alpha: number, eps: number, weightDecay: number, momentum: number, centered: number, maximize: number] };
+  116: { inputs: [...tensors: T[]]; outputs: [norm: T]; attrs: [p: number] };
+  117: { inputs: [norm: T]; outputs: [...tensors: T[]]; attrs: [maxNorm: number] };
 }
 
 /** Names by id, for error messages. */
@@ -255,8 +259,9 @@ export const opNames: readonly string[] = [
   'maximumBackward', 'minimumBackward', 'powBackwardBase', 'powBackwardExponent', 'bceWithLogitsBackward',
   'sum', 'mean', 'prod', 'amax', 'amin', 'var', 'any', 'all', 'maxDim', 'minDim', 'cumsum', 'sort', 'topk',
   'matmul', 'linear', 'linearBackwardWeight', 'conv', 'convBackwardInput', 'convBackwardWeight', 'maxPool',
-  'maxPoolBackward', 'avgPool', 'avgPoolBackward', 'softmax', 'logSoftmax', 'softmaxBackward',
-  'logSoftmaxBackward', 'crossEntropy', 'crossEntropyBackward', 'nllLoss', 'nllLossBackward', 'copy',
-  'fill', 'arange', 'cat', 'indexSelect', 'indexAdd', 'gather', 'scatterAdd', 'oneHot', 'rand', 'randn',
-  'randint', 'dropout', 'dropoutBackward', 'sgdStep', 'adamStep', 'rmspropStep', 'totalNorm', 'clipScale'
+  'maxPoolBackward', 'avgPool', 'avgPoolBackward', 'localResponseNorm', 'localResponseNormBackward',
+  'softmax', 'logSoftmax', 'softmaxBackward', 'logSoftmaxBackward', 'crossEntropy', 'crossEntropyBackward',
+  'nllLoss', 'nllLossBackward', 'copy', 'fill', 'arange', 'cat', 'indexSelect', 'indexAdd', 'gather',
+  'scatterAdd', 'oneHot', 'rand', 'randn', 'randint', 'dropout', 'dropoutBackward', 'sgdStep', 'adamStep',
+  'rmspropStep', 'totalNorm', 'clipScale'
 ];

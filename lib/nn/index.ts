@@ -10,6 +10,16 @@ export { Linear, type LinearOptions } from './linear.js';
 export { BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, Loss, MSELoss, NLLLoss } from './loss.js';
 export { Module, type AnyModule, type NamesOptions } from './module.js';
 export { Parameter } from './parameter.js';
+export {
+  AdaptiveAvgPool1d,
+  AdaptiveAvgPool2d,
+  AdaptiveAvgPool3d,
+  AdaptiveMaxPool1d,
+  AdaptiveMaxPool2d,
+  AdaptiveMaxPool3d,
+  type AdaptiveMaxPoolLayerOptions,
+} from './adaptive-pooling.js';
+export { LocalResponseNorm } from './response-norm.js';
 export { AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d, type MaxPoolLayerOptions } from './pooling.js';
 export { Flatten, Identity } from './shape.js';
 export type { KeyReport, StateDict } from './state.js';

@@ -27,6 +27,16 @@ export { linear } from './matmul.js';
 export { embedding, oneHot, type EmbeddingOptions } from './pick.js';
 export { elu, gelu, leakyRelu, relu, sigmoid, silu, softplus, tanh } from './pointwise.js';
 export {
+  adaptiveAvgPool1d,
+  adaptiveAvgPool2d,
+  adaptiveAvgPool3d,
+  adaptiveMaxPool1d,
+  adaptiveMaxPool2d,
+  adaptiveMaxPool3d,
+  type AdaptiveMaxPoolOptions,
+  type OutputSize,
+} from './adaptive-pool.js';
+export {
   avgPool1d,
   avgPool2d,
   avgPool3d,
@@ -36,5 +46,6 @@ export {
   type AvgPoolOptions,
   type MaxPoolOptions,
 } from './pool.js';
+export { localResponseNorm, type LocalResponseNormOptions } from './response-norm.js';
 export { logSoftmax, softmax } from './softmax.js';
 export { pad } from './view.js';

@@ -36,7 +36,8 @@ export interface AvgPoolOptions {
   divisorOverride?: number | null;
 }
 
-interface Window {
+/** A kernel of 0 is an adaptive one: the windows share the input out evenly, and the rest counts for nothing. */
+export interface Window {
   kernel: readonly number[];
   stride: readonly number[];
   padding: readonly number[];
@@ -48,9 +49,11 @@ const triple = (list: readonly number[], rest: number): Triple => [list[0]!, lis
 const placement = (w: Window) =>
   [...triple(w.kernel, 1), ...triple(w.stride, 1), ...triple(w.padding, 0)] as [...Triple, ...Triple, ...Triple];
 
-const letters = ['', 'L', 'H, W', 'D, H, W'];
+/** Names of one to three spatial dimensions, for messages. */
+export const letters = ['', 'L', 'H, W', 'D, H, W'];
 
-interface Pooling {
+/** An input that has been checked, as a batch, and the windows over it. */
+export interface Pooling {
   input: Tensor;
   batched: boolean;
   window: Window;
@@ -106,8 +109,8 @@ interface MaxKept {
   strides: readonly number[];
 }
 
-// Its results are the maxima and, where anybody needs them, their int32 positions.
-const maxPoolOp = (name: string) => defineOp({
+/** @internal Its results are the maxima and, where anybody needs them, their int32 positions. */
+export const maxPoolOp = (name: string) => defineOp({
   name,
   inputs: 1,
   forward(ctx: Context<MaxKept>, x: Tensor, window: Window, shape: Shape, withIndices: boolean): Tensor[] {
@@ -129,12 +132,16 @@ const maxPoolOp = (name: string) => defineOp({
   },
 });
 
+type MaxPool = ReturnType<typeof maxPoolOp>;
 const maxPoolOps = ['', '1d', '2d', '3d'].map((suffix) => maxPoolOp(`maxPool${suffix}`));
 
 function maxPool(spatial: number, where: string, x: Tensor, kernelSize: Sizes, options: MaxPoolOptions): Tensor | [Tensor, Tensor] {
-  const { input, batched, window, shape } = prepare(spatial, where, x, kernelSize, options);
-  const returnIndices = options.returnIndices === true;
-  const [y, indices] = maxPoolOps[spatial]!(input, window, shape, returnIndices);
+  return maxima(maxPoolOps[spatial]!, prepare(spatial, where, x, kernelSize, options), options.returnIndices === true);
+}
+
+/** @internal The maxima, with their positions if asked for. */
+export function maxima(op: MaxPool, { input, batched, window, shape }: Pooling, returnIndices: boolean): Tensor | [Tensor, Tensor] {
+  const [y, indices] = op(input, window, shape, returnIndices);
   const values = batched ? y! : squeeze(y!, 0);
   if (!returnIndices) return values;
   const positions = copyKernel(indices!, 'int64');
@@ -187,7 +194,8 @@ interface AvgKept {
   strides: readonly number[];
 }
 
-const avgPoolOp = (name: string) => defineOp({
+/** @internal */
+export const avgPoolOp = (name: string) => defineOp({
   name,
   forward(ctx: Context<AvgKept>, x: Tensor, shape: Shape, attrs: readonly number[]): Tensor {
     const y = fresh(shape, x.dtype, x.device, stridesAs(x, shape));
@@ -205,14 +213,20 @@ const avgPoolOp = (name: string) => defineOp({
   ],
 });
 
+type AvgPool = ReturnType<typeof avgPoolOp>;
 const avgPoolOps = ['', '1d', '2d', '3d'].map((suffix) => avgPoolOp(`avgPool${suffix}`));
 
 function avgPool(spatial: number, where: string, x: Tensor, kernelSize: Sizes, options: AvgPoolOptions): Tensor {
-  const { input, batched, window, shape } = prepare(spatial, where, x, kernelSize, options);
+  const pooling = prepare(spatial, where, x, kernelSize, options);
   const { countIncludePad = true, divisorOverride = null } = options;
   const divisor = divisorOverride === null ? 0 : checkInteger(divisorOverride, -Infinity, where, 'divisorOverride');
   if (divisorOverride === 0) throw new ArgumentError(`${where}: divisorOverride must not be 0`);
-  const y = avgPoolOps[spatial]!(input, shape, [...placement(window), countIncludePad ? 1 : 0, divisor]);
+  return means(avgPoolOps[spatial]!, pooling, countIncludePad, divisor);
+}
+
+/** @internal The means; divisor 0 stands for the windows' sizes. */
+export function means(op: AvgPool, { input, batched, window, shape }: Pooling, countIncludePad: boolean, divisor: number): Tensor {
+  const y = op(input, shape, [...placement(window), countIncludePad ? 1 : 0, divisor]);
   return batched ? y : squeeze(y, 0);
 }
 

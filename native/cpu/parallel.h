@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 
 namespace lenode::cpu {
 
@@ -41,5 +42,17 @@ void parallel_chunks(int64_t items, int64_t work, Body&& body) {
   if (items <= 0) return;
   parallel_slots(useful_threads(items, work), items, [&](int, int64_t begin, int64_t end) { body(begin, end); });
 }
+
+// Scratch memory of T for each slot of a parallel region, made before it since nothing in it may throw.
+template <class T>
+class SlotBuffers {
+ public:
+  SlotBuffers(int slots, int64_t size) : size_(size), data_(new T[static_cast<size_t>(slots * size)]) {}
+  T* operator[](int slot) const { return data_.get() + slot * size_; }
+
+ private:
+  int64_t size_;
+  std::unique_ptr<T[]> data_;
+};
 
 }  // namespace lenode::cpu

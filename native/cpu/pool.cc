@@ -25,6 +25,13 @@ PoolGeometry::PoolGeometry(const Call& call, const TensorView& x, const TensorVi
     stride[i] = own < 0 ? 1 : call.i(3 + own);
     padding[i] = own < 0 ? 0 : call.i(6 + own);
     dilation[i] = own < 0 || !has_dilation ? 1 : call.i(9 + own);
+    adaptive[i] = kernel[i] == 0;
+    if (adaptive[i]) {
+      if (out[i] < 1) fail(ErrorCode::invalid, name + ": expected outputs to share the input out to");
+      kernel[i] = std::min(in[i], in[i] / out[i] + 2);
+      stride[i] = dilation[i] = 1;
+      padding[i] = 0;
+    }
     if (kernel[i] < 1 || stride[i] < 1 || dilation[i] < 1 || padding[i] < 0)
       fail(ErrorCode::invalid, name + ": expected a positive kernel, stride and dilation, and padding from 0");
   }
@@ -33,19 +40,27 @@ PoolGeometry::PoolGeometry(const Call& call, const TensorView& x, const TensorVi
   for (int64_t i = 0; i < out[2]; ++i) columns.emplace_back(*this, 2, i);
 }
 
-Span::Span(const PoolGeometry& g, int dim, int64_t out)
-    : start(out * g.stride[dim] - g.padding[dim]),
-      first(start < 0 ? (-start + g.dilation[dim] - 1) / g.dilation[dim] : 0),
-      last(std::min(g.kernel[dim], start < g.in[dim] ? (g.in[dim] - 1 - start) / g.dilation[dim] + 1 : 0)) {}
+Span::Span(const PoolGeometry& g, int dim, int64_t out) {
+  if (g.adaptive[dim]) {
+    start = out * g.in[dim] / g.out[dim];
+    first = 0;
+    last = ((out + 1) * g.in[dim] + g.out[dim] - 1) / g.out[dim] - start;
+    return;
+  }
+  start = out * g.stride[dim] - g.padding[dim];
+  first = start < 0 ? (-start + g.dilation[dim] - 1) / g.dilation[dim] : 0;
+  last = std::min(g.kernel[dim], start < g.in[dim] ? (g.in[dim] - 1 - start) / g.dilation[dim] + 1 : 0);
+}
 
 bool PoolGeometry::overlapping() const {
   for (int i = 0; i < 3; ++i)
-    if (out[i] > 1 && stride[i] < (kernel[i] - 1) * dilation[i] + 1) return true;
+    if (adaptive[i] ? in[i] % out[i] != 0 : out[i] > 1 && stride[i] < (kernel[i] - 1) * dilation[i] + 1) return true;
   return false;
 }
 
 bool PoolGeometry::covering() const {
   for (int i = 0; i < 3; ++i) {
+    if (adaptive[i]) continue;
     const bool gapless = (dilation[i] == 1 || kernel[i] == 1) && (stride[i] <= kernel[i] || out[i] <= 1);
     if (!gapless || (out[i] - 1) * stride[i] + kernel[i] - padding[i] < in[i]) return false;
   }
@@ -118,9 +133,30 @@ void max_row_channels(const PoolGeometry& g, const InputRow<T>* rows, int64_t n_
   }
 }
 
+// One row of maxima of a single plane whose windows are not evenly spaced.
+template <class T, bool Indices>
+void max_row_adaptive(const PoolGeometry& g, const InputRow<T>* rows, int64_t n_rows, T* y, int32_t* indices) {
+  for (int64_t ow = 0; ow < g.out[2]; ++ow) {
+    const Span& w = g.columns[ow];
+    T best = rows[0].data[w.start];
+    int32_t index = rows[0].position + static_cast<int32_t>(w.start);
+    for (int64_t r = 0; r < n_rows; ++r) {
+      for (int64_t pixel = w.start; pixel < w.start + w.last; ++pixel) {
+        const T x = rows[r].data[pixel];
+        const bool take = (x > best) | functor::is_nan(x);
+        best = take ? x : best;
+        index = take ? rows[r].position + static_cast<int32_t>(pixel) : index;
+      }
+    }
+    y[ow] = best;
+    if constexpr (Indices) indices[ow] = index;
+  }
+}
+
 // One row of maxima of a single plane: vectors along the row, a window position at a time.
 template <class T, bool Indices>
 void max_row_plane(const PoolGeometry& g, const InputRow<T>* rows, int64_t n_rows, T* y, int32_t* indices) {
+  if (g.adaptive[2]) return max_row_adaptive<T, Indices>(g, rows, n_rows, y, indices);
   const T lowest = std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
   for (int64_t ow = 0; ow < g.out[2]; ++ow) {
     y[ow] = lowest;
@@ -175,7 +211,13 @@ template <class T>
 void average_row_plane(const PoolGeometry& g, const InputRow<T>* rows, int64_t n_rows, T* y,
                        const AverageDivisor& divisor, int64_t outer_extent) {
   std::fill_n(y, g.out[2], T(0));
-  for (int64_t r = 0; r < n_rows; ++r) {
+  for (int64_t r = 0; g.adaptive[2] && r < n_rows; ++r) {
+    for (int64_t ow = 0; ow < g.out[2]; ++ow) {
+      const T* from = rows[r].data + g.columns[ow].start;
+      for (int64_t k = 0; k < g.columns[ow].last; ++k) y[ow] += from[k];
+    }
+  }
+  for (int64_t r = 0; !g.adaptive[2] && r < n_rows; ++r) {
     for (int64_t k = 0; k < g.kernel[2]; ++k) {
       const Columns columns(g, k);
       const T* row = rows[r].data + columns.offset;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What all poolings share: the geometry of the windows, and tensors seen as images made of rows of pixels.
 #pragma once
-#include <memory>
 #include <type_traits>
 #include <vector>
 
@@ -26,6 +25,7 @@ struct PoolGeometry {
   int64_t n, c;
   int64_t in[3], out[3];
   int64_t kernel[3], stride[3], padding[3], dilation[3];
+  bool adaptive[3];           // windows that share the input out evenly; kernel is then the largest one's size
   std::vector<Span> columns;  // of the innermost dimension, for every output
 
   // Attributes start with kernel0; has_dilation says whether dilation follows the padding.
@@ -140,18 +140,6 @@ void with_stride(int64_t stride, F&& f) {
   else f(Constant<0>{});
 }
 
-// Scratch memory of T for each slot of a parallel region, made before it since nothing in it may throw.
-template <class T>
-class SlotBuffers {
- public:
-  SlotBuffers(int slots, int64_t size) : size_(size), data_(new T[static_cast<size_t>(slots * size)]) {}
-  T* operator[](int slot) const { return data_.get() + slot * size_; }
-
- private:
-  int64_t size_;
-  std::unique_ptr<T[]> data_;
-};
-
 // PyTorch's divisor of an average: the window clipped to the padded input, or to the input, or a given number.
 struct AverageDivisor {
   bool count_include_pad;
@@ -159,6 +147,7 @@ struct AverageDivisor {
 
   // Product over the dimensions of what extent() counts.
   int64_t extent(const PoolGeometry& g, int dim, int64_t out) const {
+    if (g.adaptive[dim]) return Span(g, dim, out).last;
     const int64_t start = out * g.stride[dim] - g.padding[dim];
     const int64_t padded_end = std::min(start + g.kernel[dim], g.in[dim] + g.padding[dim]);
     return count_include_pad ? padded_end - start

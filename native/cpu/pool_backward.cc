@@ -118,7 +118,11 @@ void average_backward_plane(const PoolGeometry& g, int64_t od, int64_t oh, const
     for (int64_t kd = d.first; kd < d.last; ++kd) {
       for (int64_t kh = h.first; kh < h.last; ++kh) {
         T* row = image + ((d.start + kd) * g.in[1] + h.start + kh) * g.in[2];
-        for (int64_t kw = 0; kw < g.kernel[2]; ++kw) {
+        for (int64_t ow = block; g.adaptive[2] && ow < end; ++ow) {
+          const Span& w = g.columns[ow];
+          for (int64_t kw = w.start; kw < w.start + w.last; ++kw) row[kw] += share[ow - block];
+        }
+        for (int64_t kw = 0; !g.adaptive[2] && kw < g.kernel[2]; ++kw) {
           const Columns columns(g, kw);
           const int64_t first = std::max(block, columns.first), last = std::min(end, columns.last);
           with_stride(g.stride[2], [&](auto constant) {

@@ -15,6 +15,7 @@ import check_index
 import check_nn
 import check_pointwise
 import check_reduce
+import check_spatial
 import check_update
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -22,7 +23,7 @@ parser.add_argument('--seed', type=int, default=0)
 parser.add_argument('names', nargs='*')
 options = parser.parse_args()
 
-checks = {name: check for module in (check_pointwise, check_reduce, check_index, check_nn, check_update)
+checks = {name: check for module in (check_pointwise, check_reduce, check_index, check_nn, check_spatial, check_update)
           for name, check in module.CHECKS.items()}
 unknown = set(options.names) - set(checks)
 if unknown:
