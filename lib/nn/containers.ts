@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError, UnsupportedError } from '../native/errors.js';
-import { conv2dRelu } from '../ops/conv.js';
-import { linearRelu } from '../ops/matmul.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { ReLU } from './activation.js';
-import { Conv2d } from './conv.js';
-import { Linear } from './linear.js';
+import { withRelu } from './fused.js';
 import { indent, Module, type AnyModule } from './module.js';
 
 /** Modules in order, as children '0', '1' and so on. */
@@ -91,17 +87,6 @@ export class Sequential<L extends readonly AnyModule[] = readonly Module[]> exte
     }
     return values[0] as OutputOf<L>;
   }
-}
-
-// A layer and the ReLU after it as one operation: unless either has hooks, which would miss what lies between, or a
-// forward() of its own.
-function withRelu(layer: AnyModule, next: AnyModule | undefined): ((x: Tensor) => Tensor) | null {
-  if (!(next instanceof ReLU) || next.forward !== ReLU.prototype.forward) return null;
-  if (layer instanceof Conv2d && layer.forward === Conv2d.prototype.forward)
-    return (x) => conv2dRelu(x, layer.weight, layer.bias, layer);
-  if (layer instanceof Linear && layer.forward === Linear.prototype.forward)
-    return (x) => linearRelu(x, layer.weight, layer.bias);
-  return null;
 }
 
 /** A list of modules for a network that calls them itself. */

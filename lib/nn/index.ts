@@ -5,10 +5,12 @@ export { ModuleList, Sequential } from './containers.js';
 export { Conv1d, Conv2d, Conv3d, ConvNd, type ConvLayerOptions } from './conv.js';
 export { Dropout } from './dropout.js';
 export type { FactoryOptions } from './factory.js';
+export { normRelu } from './fused.js';
 export * as init from './init.js';
 export { Linear, type LinearOptions } from './linear.js';
 export { BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, Loss, MSELoss, NLLLoss } from './loss.js';
 export { Module, type AnyModule, type NamesOptions } from './module.js';
+export { BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormLayerOptions } from './normalization.js';
 export { Parameter } from './parameter.js';
 export {
   AdaptiveAvgPool1d,

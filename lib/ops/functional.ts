@@ -24,6 +24,7 @@ export {
   type Reduction,
 } from './loss.js';
 export { linear } from './matmul.js';
+export { batchNorm, type BatchNormOptions } from './normalization.js';
 export { embedding, oneHot, type EmbeddingOptions } from './pick.js';
 export { elu, gelu, leakyRelu, relu, sigmoid, silu, softplus, tanh } from './pointwise.js';
 export {

@@ -11,6 +11,7 @@ import * as join from '../ops/join.js';
 import * as matmul from '../ops/matmul.js';
 import '../ops/methods.js';
 import { norm } from '../ops/norm.js';
+import { batchNormRelu } from '../ops/normalization.js';
 import * as order from '../ops/order.js';
 import * as pick from '../ops/pick.js';
 import * as pointwise from '../ops/pointwise.js';
@@ -43,7 +44,7 @@ const homes: readonly Readonly<Record<string, unknown>>[] = [
   order,
   pick,
   matmul,
-  { norm },
+  { norm, batchNormRelu },
   view,
   inplace,
   creation,

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// Batch normalisation, forward: one pass over x for the statistics, one for the result.
+#include <vector>
+
+#include "cpu/batch_norm.h"
+#include "cpu/handlers.h"
+
+namespace lenode::cpu {
+namespace {
+
+// A column's moments need all rows; threads share the rows. A line's channel belongs to one thread.
+template <class T>
+std::vector<Moments> batch_moments(const NormShape& s, const TensorView& x) {
+  std::vector<Moments> moments(static_cast<size_t>(s.c));
+  const DenseReader<T> reader(x);
+  if (!s.columns) {
+    const int slots = useful_threads(s.c, s.rows());
+    const SlotBuffers<T> buffers(slots, reader.direct() ? 0 : kRunElements);
+    parallel_slots(slots, s.c, [&](int slot, int64_t begin, int64_t end) {
+      for (int64_t c = begin; c < end; ++c)
+        for (int64_t n = 0; n < s.n; ++n)
+          for_runs(s.spatial, [&](int64_t first, int64_t count) {
+            add_line_moments(reader.read((n * s.c + c) * s.spatial + first, count, buffers[slot]), count, moments[c]);
+          });
+    });
+    return moments;
+  }
+  const int slots = useful_threads(s.rows(), s.c);
+  const SlotBuffers<T> buffers(slots, reader.direct() ? 0 : kRunRows * s.c);
+  std::vector<ColumnMoments<T>> parts;
+  for (int slot = 0; slot < slots; ++slot) parts.emplace_back(s.c);
+  parallel_slots(slots, s.rows(), [&](int slot, int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row += kRunRows) {
+      const int64_t count = std::min(kRunRows, end - row);
+      parts[slot].add(reader.read(row * s.c, count * s.c, buffers[slot]), count);
+    }
+  });
+  for (const ColumnMoments<T>& part : parts)
+    for (int64_t c = 0; c < s.c; ++c) {
+      const Moments m = part.of(c);
+      moments[c].merge(m.count, m.mean, m.m2);
+    }
+  return moments;
+}
+
+void update_running(const TensorView& running, const std::vector<Moments>& moments, double momentum, bool variance) {
+  if (!running.present()) return;
+  const int64_t c = static_cast<int64_t>(moments.size());
+  const ChannelValues<double> values(running, c, 0);
+  for (int64_t i = 0; i < c; ++i) {
+    const Moments& m = moments[i];
+    values[i] += momentum * ((variance ? m.m2 / (m.count - 1) : m.mean) - values[i]);
+  }
+  values.store(running, c);
+}
+
+// y of one run. Constants are per element of the run, or one for all.
+template <class T, bool PerElement, bool Residual, bool Relu>
+void apply_run(const T* x, const T* residual, T* y, int64_t n, const T* mean, const T* scale, const T* shift) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t k = PerElement ? i : 0;
+    T v = normalized(x[i], mean[k], scale[k], shift[k]);
+    if constexpr (Residual) v += residual[i];
+    if constexpr (Relu) v = v < T(0) ? T(0) : v;
+    y[i] = v;
+  }
+}
+
+template <class T, bool Residual, bool Relu>
+void apply(const NormShape& s, const TensorView& x, const TensorView& residual, const TensorView& y, const T* mean,
+           const T* scale, const T* shift) {
+  const DenseReader<T> x_reader(x), residual_reader(residual);
+  const DenseWriter<T> writer(y);
+  const int64_t run = s.columns ? kRunRows * s.c : kRunElements;
+  const int64_t items = s.columns ? s.rows() : s.n * s.c;
+  const int slots = useful_threads(items, s.columns ? s.c : s.spatial);
+  const SlotBuffers<T> x_buffers(slots, x_reader.direct() ? 0 : run);
+  const SlotBuffers<T> residual_buffers(slots, residual_reader.direct() ? 0 : run);
+  const SlotBuffers<T> y_buffers(slots, writer.direct() ? 0 : run);
+  const auto with_run = [&](int slot, int64_t first, int64_t count, auto&& kernel) {
+    T* to = writer.target(first, y_buffers[slot]);
+    kernel(x_reader.read(first, count, x_buffers[slot]), residual_reader.read(first, count, residual_buffers[slot]), to);
+    writer.finish(first, count, to);
+  };
+  parallel_slots(slots, items, [&](int slot, int64_t begin, int64_t end) {
+    if (!s.columns) {
+      for (int64_t line = begin; line < end; ++line) {
+        const int64_t c = line % s.c;
+        for_runs(s.spatial, [&](int64_t first, int64_t count) {
+          with_run(slot, line * s.spatial + first, count, [&](const T* from, const T* plus, T* to) {
+            apply_run<T, false, Residual, Relu>(from, plus, to, count, mean + c, scale + c, shift + c);
+          });
+        });
+      }
+      return;
+    }
+    // From the end: what the pass before has read last may still be in the cache.
+    for (int64_t last = end; last > begin; last -= kRunRows) {
+      const int64_t first = std::max(begin, last - kRunRows), rows = last - first;
+      with_run(slot, first * s.c, rows * s.c, [&](const T* from, const T* plus, T* to) {
+        for (int64_t r = 0; r < rows; ++r)
+          apply_run<T, true, Residual, Relu>(from + r * s.c, Residual ? plus + r * s.c : nullptr, to + r * s.c, s.c,
+                                             mean, scale, shift);
+      });
+    }
+  });
+}
+
+template <class T>
+void apply_any(const NormShape& s, const TensorView& x, const TensorView& residual, const TensorView& y, bool relu,
+               const ChannelValues<T>& mean, const ChannelValues<T>& inv_std, const TensorView& weight,
+               const TensorView& bias) {
+  const ChannelValues<T> scale(weight, s.c, T(1)), shift(bias, s.c, T(0));
+  for (int64_t c = 0; c < s.c; ++c) scale[c] *= inv_std[c];
+  const auto with = [&](auto has_residual, auto has_relu) {
+    apply<T, has_residual(), has_relu()>(s, x, residual, y, mean.get(), scale.get(), shift.get());
+  };
+  if (residual.present()) relu ? with(std::true_type{}, std::true_type{}) : with(std::true_type{}, std::false_type{});
+  else relu ? with(std::false_type{}, std::true_type{}) : with(std::false_type{}, std::false_type{});
+}
+
+template <class T>
+void train(const Call& call) {
+  namespace o = op::batch_norm;
+  const TensorView &x = call.in(o::in::x), &residual = call.in(o::in::residual_opt), &y = call.out(o::out::y);
+  const TensorView& batches = call.out(o::out::batches_opt);
+  const NormShape s(call, x);
+  s.check_like(call, residual);
+  s.check_like(call, y);
+  double momentum = call.f(o::attr::momentum);
+  require(momentum == momentum || batches.present(), "batch_norm: expected a momentum or a count of batches");
+  if (batches.present()) {
+    require(batches.dtype == DType::int64 && batches.numel() == 1, "batch_norm: expected an int64 count of batches");
+    ++*batches.ptr<int64_t>();
+    if (momentum != momentum) momentum = 1.0 / static_cast<double>(*batches.ptr<int64_t>());
+  }
+  const ChannelValues<T> mean(s.c, T(0)), inv_std(s.c, T(0));
+  if (s.numel() > 0) {
+    const std::vector<Moments> moments = batch_moments<T>(s, x);
+    for (int64_t c = 0; c < s.c; ++c) {
+      mean[c] = static_cast<T>(moments[c].mean);
+      inv_std[c] = static_cast<T>(1 / std::sqrt(moments[c].m2 / moments[c].count + call.f(o::attr::eps)));
+    }
+    update_running(call.out(o::out::running_mean_opt), moments, momentum, false);
+    update_running(call.out(o::out::running_var_opt), moments, momentum, true);
+    apply_any<T>(s, x, residual, y, call.i(o::attr::relu) != 0, mean, inv_std, call.in(o::in::weight_opt),
+                 call.in(o::in::bias_opt));
+  }
+  mean.store(call.out(o::out::mean), s.c);
+  inv_std.store(call.out(o::out::inv_std), s.c);
+}
+
+template <class T>
+void infer(const Call& call) {
+  namespace o = op::batch_norm_inference;
+  const TensorView &x = call.in(o::in::x), &residual = call.in(o::in::residual_opt), &y = call.out(o::out::y);
+  const NormShape s(call, x);
+  s.check_like(call, residual);
+  s.check_like(call, y);
+  const ChannelValues<T> mean(call.in(o::in::mean), s.c, T(0)), inv_std(call.in(o::in::var), s.c, T(1));
+  for (int64_t c = 0; c < s.c; ++c)
+    inv_std[c] = static_cast<T>(1 / std::sqrt(static_cast<double>(inv_std[c]) + call.f(o::attr::eps)));
+  apply_any<T>(s, x, residual, y, call.i(o::attr::relu) != 0, mean, inv_std, call.in(o::in::weight_opt),
+               call.in(o::in::bias_opt));
+  inv_std.store(call.out(o::out::inv_std), s.c);
+}
+
+}  // namespace
+
+void op_batch_norm(Context&, const Call& call) {
+  with_float_compute(call.in(op::batch_norm::in::x).dtype, [&](auto t) { train<decltype(t)>(call); });
+}
+
+void op_batch_norm_inference(Context&, const Call& call) {
+  with_float_compute(call.in(op::batch_norm_inference::in::x).dtype, [&](auto t) { infer<decltype(t)>(call); });
+}
+
+}  // namespace lenode::cpu
