@@ -8,6 +8,8 @@
 #include "cpu/context.h"
 #include "cpu/conv_geometry.h"
 #include "cpu/conv_lanes.h"
+#include "cpu/conv_tiles.h"
+#include "cpu/conv_winograd.h"
 #include "cpu/inner_call.h"
 #include "cpu/staging.h"
 
@@ -173,6 +175,25 @@ bool conv_backward_weight_dnnl(Context& context, const Call& call, const ConvGeo
   return true;
 }
 
+// ---- kernels of our own, where they are faster than oneDNN's ---------------------------------------------------------------
+
+// oneDNN has channels-last kernels that use the whole CPU for AVX-512 only (2.6), or not for every direction (3.x).
+#if defined(__AVX512F__)
+constexpr bool kTilesPay = false;
+#else
+constexpr bool kTilesPay = true;
+#endif
+
+// oneDNN's strided kernels reach half of their speed, those for an image with a large kernel two thirds.
+bool tiles_pay(const ConvGeometry& g) {
+  const bool strided = g.stride[0] > 1 && g.stride[1] > 1 && g.kernel[0] > 1 && g.kernel[1] > 1;
+  return kTilesPay && g.spatial == 2 && (g.c <= 4 ? g.kernel[1] >= 9 : strided && g.c >= 16);
+}
+
+bool weight_tiles_pay(const ConvGeometry& g) {
+  return kTilesPay && g.spatial == 2 && (g.kernel[1] > 1 || g.stride[1] == 1);
+}
+
 // ---- operands that oneDNN cannot take as they are ---------------------------------------------------------------------------
 
 bool dense_vector(const TensorView& view) { return !view.present() || view.dims[0] <= 1 || view.strides[0] == 1; }
@@ -244,7 +265,8 @@ void op_conv(Context& context, const Call& call) {
   run_paths(
       context, x, weight, y, bias, false,
       [&](auto&... views) {
-        return conv_lanes(context, g, views..., relu) || conv_dnnl(context, call, g, views..., relu);
+        return conv_lanes(context, g, views..., relu) || conv_winograd(context, g, views..., relu) ||
+               (tiles_pay(g) && conv_tiles(context, g, views..., relu)) || conv_dnnl(context, call, g, views..., relu);
       },
       [&](auto&... views) { conv_reference(g, views..., relu); });
 }
@@ -256,7 +278,9 @@ void op_conv_backward_input(Context& context, const Call& call) {
   run_paths(
       context, grad, weight, d_x, TensorView(), false,
       [&](auto&... views) {
-        return conv_backward_input_lanes(context, g, views...) || conv_backward_input_dnnl(context, call, g, views...);
+        return conv_backward_input_lanes(context, g, views...) || conv_backward_input_winograd(context, g, views...) ||
+               (tiles_pay(g) && conv_backward_input_tiles(context, g, views...)) ||
+               conv_backward_input_dnnl(context, call, g, views...);
       },
       [&](auto&... views) { conv_backward_input_reference(g, views...); });
 }
@@ -269,7 +293,9 @@ void op_conv_backward_weight(Context& context, const Call& call) {
   run_paths(
       context, grad, x, d_weight, d_bias, true,
       [&](auto&... views) {
-        return conv_backward_weight_lanes(context, g, views...) || conv_backward_weight_dnnl(context, call, g, views...);
+        return conv_backward_weight_lanes(context, g, views...) || conv_backward_weight_winograd(context, g, views...) ||
+               (weight_tiles_pay(g) && conv_backward_weight_tiles(context, g, views...)) ||
+               conv_backward_weight_dnnl(context, call, g, views...);
       },
       [&](auto&... views) { conv_backward_weight_reference(g, views...); });
 }
