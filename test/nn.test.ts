@@ -281,6 +281,25 @@ describe('containers', () => {
     fused.forEach((values, k) => values.forEach((v, i) => expect(v).toBeCloseTo(apart[k]![i]!, 5)));
   });
 
+  test('a ReLU before maximum pooling is computed after it: same results and gradients to the last bit', () => {
+    const model = new nn.Sequential(new nn.Conv2d(1, 3, 3), new nn.ReLU(), new nn.MaxPool2d(3, { stride: 2, padding: 1 }));
+    const x = randn([2, 1, 8, 7]).requiresGrad_();
+    const run = () => {
+      const y = model.forward(x);
+      model.zeroGrad();
+      x.grad = null;
+      y.square().sum().backward();
+      return [y, x.grad!, ...model.parameters().map((p) => p.grad!)].map(list);
+    };
+    const swapped = run();
+    const shapes: (readonly number[])[] = [];
+    const remove = model.at(1).registerForwardHook((_, __, y) => void shapes.push((y as Tensor).shape));
+    const inOrder = run();
+    remove();
+    expect(shapes).toEqual([[2, 3, 6, 5]]);
+    expect(swapped).toEqual(inOrder);
+  });
+
   test('ModuleList computes nothing', () => {
     const modules = new nn.ModuleList([new nn.ReLU()]);
     expect(modules.length).toBe(1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError, UnsupportedError } from '../native/errors.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { withRelu } from './fused.js';
+import { fusedFrom } from './fused.js';
 import { indent, Module, type AnyModule } from './module.js';
 
 /** Modules in order, as children '0', '1' and so on. */
@@ -81,9 +81,9 @@ export class Sequential<L extends readonly AnyModule[] = readonly Module[]> exte
     const { layers } = this;
     let values: unknown[] = args;
     for (let i = 0; i < layers.length; i++) {
-      const fused = withRelu(layers[i]!, layers[i + 1]);
-      values = [fused ? fused(values[0] as Tensor) : layers[i]!.forward(...values)];
-      if (fused) i++;
+      const fused = fusedFrom(layers, i);
+      values = [fused ? fused.run(values[0] as Tensor) : layers[i]!.forward(...values)];
+      if (fused) i += fused.count - 1;
     }
     return values[0] as OutputOf<L>;
   }

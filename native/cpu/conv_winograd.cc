@@ -99,11 +99,18 @@ struct Grid {
 
   Grid(int64_t images, int64_t h, int64_t w) : rows((h + 1) / 2), columns((w + 1) / 2), total(images * rows * columns) {}
 
-  struct Place {
-    int64_t image, y, x;  // of the tile's first pixel in the output
-  };
-  Place at(int64_t tile) const {
-    return {tile / (rows * columns), tile / columns % rows * 2, tile % columns * 2};
+  // Calls body(i, image, y, x) for `count` tiles from `begin`: the tile's first pixel in the output.
+  template <class Body>
+  void for_each(int64_t begin, int64_t count, Body&& body) const {
+    int64_t image = begin / (rows * columns), row = begin / columns % rows, column = begin % columns;
+    for (int64_t i = 0; i < count; ++i) {
+      body(i, image, 2 * row, 2 * column);
+      if (++column < columns) continue;
+      column = 0;
+      if (++row < rows) continue;
+      row = 0;
+      ++image;
+    }
   }
 };
 
@@ -124,10 +131,9 @@ inline int64_t position_stride(int64_t tiles, int64_t channels) { return tiles *
 // to: [position][tile][channel]
 void input_tiles(const Plane& x, const Grid& grid, int64_t channels, int64_t padding_h, int64_t padding_w, int64_t begin,
                  int64_t count, int64_t stride, const float* zeros, float* to) {
-  for (int64_t t = 0; t < count; ++t) {
-    const Grid::Place place = grid.at(begin + t);
+  grid.for_each(begin, count, [&](int64_t t, int64_t image, int64_t top, int64_t left) {
     const float* pixels[4][4];
-    pixels_of<4>(x, place.image, place.y - padding_h, place.x - padding_w, zeros, pixels);
+    pixels_of<4>(x, image, top - padding_h, left - padding_w, zeros, pixels);
     float* out = to + t * channels;
     for (int64_t c = 0; c < channels; c += kVector) {
       Vec d[4][4];
@@ -137,7 +143,7 @@ void input_tiles(const Plane& x, const Grid& grid, int64_t channels, int64_t pad
 #pragma GCC unroll 16
       for (int i = 0; i < 16; ++i) store_vector(out + i * stride + c, d[i / 4][i % 4]);
     }
-  }
+  });
 }
 
 // ---- forward, and the gradient of the input ----------------------------------------------------------------------------------
@@ -151,11 +157,10 @@ struct Problem {
 
 void output_tiles(const Problem& p, const Grid& grid, int64_t begin, int64_t count, int64_t width, int64_t stride,
                   const float* from) {
-  for (int64_t t = 0; t < count; ++t) {
-    const Grid::Place place = grid.at(begin + t);
+  grid.for_each(begin, count, [&](int64_t t, int64_t image, int64_t top, int64_t left) {
     const float* in = from + t * width;
-    float* out = p.y.data + place.image * p.y.image + place.y * p.y.row + place.x * p.y.pixel;
-    const bool second_row = place.y + 1 < p.y.h, second_column = place.x + 1 < p.y.w;
+    float* out = p.y.data + image * p.y.image + top * p.y.row + left * p.y.pixel;
+    const bool second_row = top + 1 < p.y.h, second_column = left + 1 < p.y.w;
     for (int64_t k = 0; k < p.k; k += kVector) {
       Vec m[4][4];
 #pragma GCC unroll 16
@@ -174,7 +179,7 @@ void output_tiles(const Problem& p, const Grid& grid, int64_t begin, int64_t cou
         if (second_column) store(1, 1);
       }
     }
-  }
+  });
 }
 
 // to: [position][panel][c][kPanel]. weight(k, c, r, s) is at k * stride_k + c * stride_c + r * stride_r + s * stride_s.
@@ -293,23 +298,25 @@ bool conv_backward_input_winograd(Context& context, const ConvGeometry& g, const
 
 namespace {
 
-// to: [position][panel][tile][kPanel]; channels beyond k are zeros.
-void gradient_tiles(const Plane& grad, const Grid& grid, int64_t k, int64_t begin, int64_t count, int64_t tiles, int64_t stride,
-                    const float* zeros, int64_t t0, float* to) {
-  for (int64_t t = t0; t < t0 + count; ++t) {
-    const Grid::Place place = grid.at(begin + t);
-    const float* pixels[2][2];
-    pixels_of<2>(grad, place.image, place.y, place.x, zeros, pixels);
-    for (int64_t i = 0; i < panels_of(k) * kPanel; i += kVector) {
-      Vec d[4][4] = {};
-      if (i < k)
-        for (int j = 0; j < 4; ++j) load_vector(d[j / 2][j % 2], pixels[j / 2][j % 2] + i);
-      transform_gradient(d);
-      float* out = to + (i / kPanel * tiles + t) * kPanel + i % kPanel;
+// Tiles [t0, t0 + count) of a block that begins with tile `first`. to: [position][panel][tile][kPanel]; channels beyond k
+// are zeros.
+void gradient_tiles(const Plane& grad, const Grid& grid, int64_t k, int64_t first, int64_t t0, int64_t count, int64_t tiles,
+                    int64_t stride, const float* zeros, float* to) {
+  for (int64_t panel = 0; panel < panels_of(k); ++panel)
+    grid.for_each(first + t0, count, [&](int64_t t, int64_t image, int64_t top, int64_t left) {
+      const float* pixels[2][2];
+      pixels_of<2>(grad, image, top, left, zeros, pixels);
+      for (int half = 0; half < 2; ++half) {
+        const int64_t channel = panel * kPanel + half * kVector;
+        Vec d[4][4];
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) load_vector(d[j / 2][j % 2], (channel < k ? pixels[j / 2][j % 2] : zeros) + channel);
+        transform_gradient(d);
+        float* out = to + (panel * tiles + t0 + t) * kPanel + half * kVector;
 #pragma GCC unroll 16
-      for (int j = 0; j < 16; ++j) store_vector(out + j * stride, d[j / 4][j % 4]);
-    }
-  }
+        for (int j = 0; j < 16; ++j) store_vector(out + j * stride, d[j / 4][j % 4]);
+      }
+    });
 }
 
 }  // namespace
@@ -338,7 +345,7 @@ bool conv_backward_weight_winograd(Context& context, const ConvGeometry& g, cons
     const int64_t first = block * tiles, count = std::min(tiles, grid.total - first);
     parallel_chunks(count, kPositions * (g.c + width), [&](int64_t begin, int64_t end) {
       input_tiles(x, grid, g.c, g.padding[0], g.padding[1], first + begin, end - begin, stride_x, zeros, packed_x + begin * g.c);
-      gradient_tiles(grad, grid, g.k, first, end - begin, tiles, stride_grad, zeros, begin, packed_grad);
+      gradient_tiles(grad, grid, g.k, first, begin, end - begin, tiles, stride_grad, zeros, packed_grad);
     });
     parallel_chunks(kPositions * panels, g.c * kPanel * count, [&](int64_t begin, int64_t end) {
       for (int64_t job = begin; job < end; ++job) {
