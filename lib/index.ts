@@ -80,6 +80,16 @@ export * as optim from './optim/index.js';
 export * as models from './models/index.js';
 export * as data from './data/index.js';
 export * as datasets from './data/datasets.js';
-export { DataLoader, Subset, TensorDataset, type BatchDataset, type Dataset } from './data/index.js';
+export * as transforms from './data/transforms/index.js';
+export {
+  ConcatDataset,
+  DataLoader,
+  randomSplit,
+  Subset,
+  TensorDataset,
+  type BatchDataset,
+  type Dataset,
+  type IterableDataset,
+} from './data/index.js';
 export * from './io/index.js';
 export * from './train/index.js';

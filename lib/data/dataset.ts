@@ -3,21 +3,53 @@ import { ArgumentError, IndexError, ShapeError } from '../native/errors.js';
 import { indexSelect } from '../ops/pick.js';
 import { formatShape } from '../tensor/shape.js';
 import { checkTensor, fromArray, type Tensor } from '../tensor/tensor.js';
+import type { Generator } from './generator.js';
 
 /** Samples by position. `T` is one sample. */
 export interface Dataset<T = unknown> {
   readonly length: number;
-  get(index: number): T | Promise<T>;
+  /**
+   * @param random what a random transform draws from. A DataLoader gives every sample a generator of its own, so that
+   * results do not depend on how many workers there are. Default: defaultGenerator().
+   */
+  get(index: number, random?: Generator): T | Promise<T>;
+  /** Whether a sample that gave this error is left out of its batch; the loader counts them. Default: none is. */
+  skips?(error: unknown): boolean;
+}
+
+/** Which part of an iterable dataset is asked for. */
+export interface IterationInfo {
+  /** From 0. */
+  readonly epoch: number;
+  /** Number of the worker thread, from 0, and how many there are: each should give another part of the samples. */
+  readonly worker: number;
+  readonly workers: number;
+  /** Seeded by epoch and worker. */
+  readonly generator: Generator;
+}
+
+/** Samples one after the other, for streams whose positions cannot be chosen. Iterated anew each epoch. */
+export interface IterableDataset<T = unknown> {
+  iterate(info: IterationInfo): Iterable<T> | AsyncIterable<T>;
+}
+
+export type AnyDataset<T = unknown> = Dataset<T> | BatchDataset | IterableDataset<T>;
+
+export function isIterable<T>(dataset: AnyDataset<T>): dataset is IterableDataset<T> {
+  return typeof (dataset as Partial<IterableDataset>).iterate === 'function';
 }
 
 /** A dataset that can make a whole batch at once, faster than sample by sample. */
 export interface BatchDataset<B = unknown> {
   readonly length: number;
-  /** A batch of the samples at these positions, in this order. */
-  getBatch(indices: Int32Array): B | Promise<B>;
+  /**
+   * A batch of the samples at these positions, in this order.
+   * @param random one generator per sample, as for get()
+   */
+  getBatch(indices: Int32Array, random?: readonly Generator[]): B | Promise<B>;
 }
 
-export function makesBatches(dataset: Dataset | BatchDataset): dataset is BatchDataset {
+export function makesBatches(dataset: AnyDataset): dataset is BatchDataset {
   return typeof (dataset as BatchDataset).getBatch === 'function';
 }
 
@@ -51,25 +83,5 @@ export class TensorDataset<T extends readonly Tensor[] = readonly Tensor[]> impl
       const index = fromArray(indices, [indices.length], 'int32', t.device) as Tensor;
       return indexSelect(t, 0, index);
     }) as unknown as T;
-  }
-}
-
-/** Some samples of another dataset, by position. */
-export class Subset<T> implements Dataset<T> {
-  constructor(
-    readonly dataset: Dataset<T>,
-    readonly indices: readonly number[],
-  ) {
-    for (const i of indices)
-      if (!Number.isInteger(i) || i < 0 || i >= dataset.length)
-        throw new IndexError(`Subset: index ${i} is out of range for ${dataset.length} samples`);
-  }
-  get length(): number {
-    return this.indices.length;
-  }
-  get(index: number): T | Promise<T> {
-    const i = this.indices[index];
-    if (i === undefined) throw new IndexError(`Subset: index ${index} is out of range for ${this.length} samples`);
-    return this.dataset.get(i);
   }
 }

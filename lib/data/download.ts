@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createWriteStream } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
@@ -53,4 +54,11 @@ async function fetchInto(url: string, part: string, progress?: DownloadProgress)
     progress?.(received, total);
   });
   await pipeline(source, createWriteStream(part, { flags: resumed ? 'a' : 'w' }));
+}
+
+/** The MD5 of a file, which the lists of datasets give: it tells a damaged file from a sound one, no more. */
+export async function fileMd5(path: string): Promise<string> {
+  const hash = createHash('md5');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+  return hash.digest('hex');
 }

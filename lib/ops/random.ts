@@ -18,6 +18,7 @@ import { binaryKernel, copyKernel, like } from './kernels.js';
 // ---- generators ------------------------------------------------------------------------------------------------------
 
 let seed = randomBytes(6).readUIntBE(0, 6);
+let seedingCount = 0;
 const states = new Map<Device, Tensor>();
 
 function newState(words: readonly [bigint, bigint], place: Device): Tensor {
@@ -37,6 +38,7 @@ export function generatorOf(place: Device): Tensor {
  */
 export function manualSeed(value: number): void {
   seed = checkInteger(value, 0, 'manualSeed', 'the seed');
+  seedingCount++;
   // The tensors stay where they are: recorded work may hold on to them.
   for (const [place, state] of states) run(Op.copy, [newState([BigInt(seed), 0n], place)], [state], []);
 }
@@ -44,6 +46,11 @@ export function manualSeed(value: number): void {
 /** The seed that the generators began with: manualSeed()'s, or one drawn at random when the process began. */
 export function initialSeed(): number {
   return seed;
+}
+
+/** @internal How often manualSeed() was called, for generators elsewhere that begin anew with it. */
+export function seedings(): number {
+  return seedingCount;
 }
 
 /** The state of a device's generator: int64 [seed, offset], a copy on the CPU. Blocks until the device has caught up. */

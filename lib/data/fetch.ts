@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Samples of a dataset, each with a generator of its own: the same in the loader's thread and in its workers.
+import type { Dataset, IterableDataset, IterationInfo } from './dataset.js';
+import { Generator } from './generator.js';
+
+/** A sample that was left out because its dataset says so. */
+export interface SkippedSample {
+  readonly index: number;
+  readonly error: Error;
+}
+
+/** An error of a dataset and the position of the sample. */
+export class SampleFailure {
+  constructor(
+    readonly index: number,
+    readonly error: unknown,
+  ) {}
+}
+
+// Streams of one seed: samples by epoch and position, batches by epoch and number, iterations by epoch and worker.
+const SAMPLES = 1;
+const BATCHES = 2;
+const ITERATIONS = 3;
+
+export const sampleGenerator = (seed: number, epoch: number, position: number): Generator =>
+  new Generator(seed, SAMPLES, epoch, position);
+export const batchGenerator = (seed: number, epoch: number, number: number): Generator => new Generator(seed, BATCHES, epoch, number);
+export const iterationInfo = (seed: number, epoch: number, worker: number, workers: number): IterationInfo => ({
+  epoch,
+  worker,
+  workers,
+  generator: new Generator(seed, ITERATIONS, epoch, worker),
+});
+
+/**
+ * The samples at `indices`, the first of which is number `position` of the epoch. A promise if the dataset gives any.
+ * @throws SampleFailure
+ */
+export function fetchSamples<T>(
+  dataset: Dataset<T>,
+  indices: ArrayLike<number>,
+  seed: number,
+  epoch: number,
+  position: number,
+  skipped: SkippedSample[],
+): T[] | Promise<T[]> {
+  const missing = Symbol('missing');
+  const failed = (index: number, error: unknown): typeof missing => {
+    if (!dataset.skips?.(error)) throw new SampleFailure(index, error);
+    skipped.push({ index, error: error as Error });
+    return missing;
+  };
+  const all = Array.from(indices, (index, i): T | typeof missing | Promise<T | typeof missing> => {
+    try {
+      const sample = dataset.get(index, sampleGenerator(seed, epoch, position + i));
+      return sample instanceof Promise ? sample.catch((error: unknown) => failed(index, error)) : sample;
+    } catch (error) {
+      return failed(index, error);
+    }
+  });
+  const present = (samples: (T | typeof missing)[]): T[] => samples.filter((s): s is T => s !== missing);
+  if (!all.some((s) => s instanceof Promise)) return present(all as (T | typeof missing)[]);
+  return Promise.all(all.map(async (s) => s)).then(present);
+}
+
+/** An iterable dataset's samples, as an iterator that may be asynchronous. */
+export function iterate<T>(dataset: IterableDataset<T>, info: IterationInfo): AsyncIterator<T> | Iterator<T> {
+  const samples = dataset.iterate(info);
+  return Symbol.asyncIterator in samples ? samples[Symbol.asyncIterator]() : samples[Symbol.iterator]();
+}
