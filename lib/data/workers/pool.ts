@@ -45,6 +45,9 @@ interface Pending {
 // In an installed package and in a clone alike: threads run what is compiled.
 const program = join(packageRoot, 'dist', 'data', 'workers', 'thread.js');
 
+// This process's options, but for one that is about its own program: `node --input-type=module -e ...`.
+const execArgv = process.execArgv.filter((option) => !option.startsWith('--input-type'));
+
 /** Worker threads that make batches. They keep the process alive only while they are asked for something. */
 export class WorkerPool {
   private readonly threads: Worker[];
@@ -57,7 +60,7 @@ export class WorkerPool {
   constructor(setups: readonly ThreadSetup[]) {
     this.load = setups.map(() => 0);
     this.threads = setups.map((setup, i) => {
-      const thread = new Worker(program, { workerData: setup, name: `lenode-data-${i}`, stdin: false });
+      const thread = new Worker(program, { workerData: setup, name: `lenode-data-${i}`, execArgv });
       thread.on('message', (reply: Reply) => this.receive(i, reply));
       thread.on('error', (cause: Error & { code?: string }) =>
         this.fail(new WorkerError(`DataLoader: worker ${i} ended with an error: ${cause.message}`, i, { cause })),
