@@ -8,7 +8,7 @@ import {
   datasets,
   manualSeed,
   randomSplit,
-  Tensor,
+  type Tensor,
   tensor,
   TensorDataset,
   transforms as T,
