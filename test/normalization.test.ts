@@ -66,9 +66,11 @@ describe('batch normalisation follows PyTorch over training steps', () => {
 
 describe('batch normalisation layers', () => {
   test('are printed as PyTorch prints them', () => {
-    expect(String(new nn.BatchNorm2d(3))).toBe('BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)');
+    expect(String(new nn.BatchNorm2d(3))).toBe(
+      'BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)',
+    );
     expect(String(new nn.BatchNorm1d(4, { momentum: null, affine: false, trackRunningStats: false, eps: 1 }))).toBe(
-      'BatchNorm1d(4, eps=1.0, momentum=None, affine=False, track_running_stats=False)',
+      'BatchNorm1d(4, eps=1.0, momentum=None, affine=False, bias=False, track_running_stats=False)',
     );
   });
 
@@ -194,6 +196,63 @@ describe('batch normalisation and ReLU as one operation', () => {
   });
 });
 
+describe('group, layer and instance normalisation layers', () => {
+  test('are printed as PyTorch prints them', () => {
+    expect(String(new nn.GroupNorm(2, 4))).toBe('GroupNorm(2, 4, eps=1e-05, affine=True, bias=True)');
+    expect(String(new nn.GroupNorm(2, 4, { affine: false }))).toBe('GroupNorm(2, 4, eps=1e-05, affine=False, bias=False)');
+    expect(String(new nn.LayerNorm([3, 4]))).toBe('LayerNorm((3, 4), eps=1e-05, elementwise_affine=True, bias=True)');
+    expect(String(new nn.LayerNorm(3, { bias: false }))).toBe('LayerNorm((3,), eps=1e-05, elementwise_affine=True, bias=False)');
+    expect(String(new nn.InstanceNorm2d(3))).toBe(
+      'InstanceNorm2d(3, eps=1e-05, momentum=0.1, affine=False, bias=False, track_running_stats=False)',
+    );
+  });
+
+  test('have the parameters of PyTorch', () => {
+    const keys = (layer: nn.AnyModule) => Object.keys(layer.stateDict());
+    expect(keys(new nn.GroupNorm(2, 4))).toEqual(['weight', 'bias']);
+    expect(keys(new nn.LayerNorm([2, 3, 4], { bias: false }))).toEqual(['weight']);
+    expect(keys(new nn.InstanceNorm2d(3))).toEqual([]);
+    expect(keys(new nn.InstanceNorm2d(3, { affine: true, trackRunningStats: true }))).toEqual([
+      'weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked',
+    ]);
+    const weight = new nn.LayerNorm([2, 3, 4]).weight!;
+    expect([weight.shape, weight.strides]).toEqual([[2, 3, 4], [12, 4, 1]]);
+  });
+
+  test('compute what their functions do', () => {
+    const x = randn([2, 4, 3, 5]);
+    const affine = { affine: true } as const;
+    expect(list(new nn.GroupNorm(2, 4).forward(x))).toEqual(list(F.groupNorm(x, 2)));
+    expect(list(new nn.LayerNorm([3, 5]).forward(x))).toEqual(list(F.layerNorm(x, [3, 5])));
+    expectClose(list(new nn.InstanceNorm2d(4, affine).forward(x)), list(F.instanceNorm(x)));
+    expectClose(list(new nn.GroupNorm(4, 4).forward(x)), list(F.instanceNorm(x)));
+    expect(list(new nn.InstanceNorm1d(4).forward(x.select(0, 0).flatten(1)))).toEqual(
+      list(F.instanceNorm(x.flatten(2)).select(0, 0)),
+    );
+    expect(new nn.InstanceNorm3d(2).forward(randn([2, 2, 2, 3])).shape).toEqual([2, 2, 2, 3]);
+  });
+
+  test('keep the memory layout, but for layers', () => {
+    const x = randn([2, 4, 3, 5]).contiguous('channelsLast');
+    expect(F.groupNorm(x, 2).strides).toEqual(x.strides);
+    expect(F.instanceNorm(x).strides).toEqual(x.strides);
+    // Over the channels of channels-last images: nothing to copy.
+    const channels = F.layerNorm(x.permute([0, 2, 3, 1]), 4);
+    expect(channels.isContiguous()).toBe(true);
+  });
+
+  test('instance statistics are averaged over samples', () => {
+    const layer = new nn.InstanceNorm2d(3, { trackRunningStats: true, momentum: 0.25 });
+    const x = randn([4, 3, 5, 5]).mul(2).add(1);
+    layer.forward(x);
+    expectClose(list(layer.runningMean!), list(x.mean([2, 3]).mean(0).mul(0.25)));
+    expectClose(list(layer.runningVar!), list(x.var([2, 3]).mean(0).mul(0.25).add(0.75)));
+    expect(layer.numBatchesTracked!.itemSync()).toBe(0);
+    layer.eval();
+    expectClose(list(layer.forward(x)), list(F.batchNorm(x, layer.runningMean, layer.runningVar)));
+  });
+});
+
 describe('errors', () => {
   const x = () => randn([2, 3, 4, 4]);
 
@@ -227,6 +286,28 @@ describe('errors', () => {
     expect(() => new nn.BatchNorm2d(3, { momentum: 1.5 })).toThrow(ArgumentError);
     expect(() => new nn.BatchNorm2d(3).forward(randn([1, 3, 1, 1]))).toThrow(
       /^BatchNorm2d: training needs more than one value per channel/,
+    );
+  });
+
+  test('of group, layer and instance normalisation', () => {
+    expect(() => F.groupNorm(x(), 2)).toThrow(/^groupNorm: 2 groups do not divide the 3 channels of input \[2, 3, 4, 4\]/);
+    expect(() => F.groupNorm(x(), 0)).toThrow(ArgumentError);
+    expect(() => F.groupNorm(randn([1, 3]), 3)).toThrow(/^groupNorm: more than one value per group is needed/);
+    expect(() => F.groupNorm(x(), 3, ones([4]))).toThrow(ShapeError);
+    expect(() => F.groupNorm(x().to('int64'), 3)).toThrow(DTypeError);
+    expect(() => new nn.GroupNorm(2, 3)).toThrow(/^GroupNorm: numChannels 3 must be divisible by numGroups 2/);
+    expect(() => new nn.GroupNorm(2, 4).forward(x())).toThrow(/^GroupNorm: expected input \[N, 4, ...\]/);
+    expect(() => F.layerNorm(x(), [3, 4])).toThrow(/^layerNorm: expected input \[..., 3, 4\], got \[2, 3, 4, 4\]/);
+    expect(() => F.layerNorm(x(), [4], ones([3]))).toThrow(/^layerNorm: weight must be \[4\]/);
+    expect(() => F.layerNorm(x(), [4], ones([4], { dtype: 'float64' }))).toThrow(DTypeError);
+    expect(() => F.layerNorm(x(), [])).toThrow(ArgumentError);
+    expect(() => F.layerNorm(x(), 4, null, null, { eps: -1 })).toThrow(ArgumentError);
+    expect(() => new nn.LayerNorm([])).toThrow(ArgumentError);
+    expect(() => F.instanceNorm(randn([2, 3, 1, 1]))).toThrow(/^instanceNorm: more than one value per channel is needed/);
+    expect(() => F.instanceNorm(x(), null, null, null, null, { useInputStats: false })).toThrow(ArgumentError);
+    expect(() => F.instanceNorm(x(), zeros([2]), ones([3]))).toThrow(/^instanceNorm: runningMean must be \[3\]/);
+    expect(() => new nn.InstanceNorm2d(3).forward(randn([2, 4, 3, 3]))).toThrow(
+      /^InstanceNorm2d: expected input \[N, 3, H, W\] or, for one sample, \[3, H, W\], got \[2, 4, 3, 3\]/,
     );
   });
 });

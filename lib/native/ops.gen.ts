@@ -97,33 +97,35 @@ export const Op = {
   batchNorm: 91,
   batchNormInference: 92,
   batchNormBackward: 93,
-  softmax: 94,
-  logSoftmax: 95,
-  softmaxBackward: 96,
-  logSoftmaxBackward: 97,
-  crossEntropy: 98,
-  crossEntropyBackward: 99,
-  nllLoss: 100,
-  nllLossBackward: 101,
-  copy: 102,
-  fill: 103,
-  arange: 104,
-  cat: 105,
-  indexSelect: 106,
-  indexAdd: 107,
-  gather: 108,
-  scatterAdd: 109,
-  oneHot: 110,
-  rand: 111,
-  randn: 112,
-  randint: 113,
-  dropout: 114,
-  dropoutBackward: 115,
-  sgdStep: 116,
-  adamStep: 117,
-  rmspropStep: 118,
-  totalNorm: 119,
-  clipScale: 120,
+  groupNorm: 94,
+  groupNormBackward: 95,
+  softmax: 96,
+  logSoftmax: 97,
+  softmaxBackward: 98,
+  logSoftmaxBackward: 99,
+  crossEntropy: 100,
+  crossEntropyBackward: 101,
+  nllLoss: 102,
+  nllLossBackward: 103,
+  copy: 104,
+  fill: 105,
+  arange: 106,
+  cat: 107,
+  indexSelect: 108,
+  indexAdd: 109,
+  gather: 110,
+  scatterAdd: 111,
+  oneHot: 112,
+  rand: 113,
+  randn: 114,
+  randint: 115,
+  dropout: 116,
+  dropoutBackward: 117,
+  sgdStep: 118,
+  adamStep: 119,
+  rmspropStep: 120,
+  totalNorm: 121,
+  clipScale: 122,
 } as const;
 
 export type OpId = (typeof Op)[keyof typeof Op];
@@ -224,33 +226,35 @@ export interface Signatures<T> {
   91: { inputs: [x: T, weight: T | null, bias: T | null, residual: T | null]; outputs: [y: T, mean: T, invStd: T, runningMean: T | null, runningVar: T | null, batches: T | null]; attrs: [momentum: number, eps: number, relu: number] };
   92: { inputs: [x: T, mean: T, var_: T, weight: T | null, bias: T | null, residual: T | null]; outputs: [y: T, invStd: T]; attrs: [eps: number, relu: number] };
   93: { inputs: [grad: T, x: T, mean: T, invStd: T, weight: T | null, bias: T | null, y: T | null]; outputs: [dX: T | null, dWeight: T | null, dBias: T | null, dResidual: T | null]; attrs: [training: number, relu: number] };
-  94: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
-  95: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
-  96: { inputs: [grad: T, y: T]; outputs: [dX: T]; attrs: [dim: number] };
-  97: { inputs: [grad: T, y: T]; outputs: [dX: T]; attrs: [dim: number] };
-  98: { inputs: [logits: T, target: T, weight: T | null]; outputs: [loss: T, logSumExp: T, totalWeight: T]; attrs: [reduction: number, ignoreIndex: number, labelSmoothing: number] };
-  99: { inputs: [grad: T, logits: T, target: T, weight: T | null, logSumExp: T, totalWeight: T]; outputs: [dLogits: T]; attrs: [reduction: number, ignoreIndex: number, labelSmoothing: number] };
-  100: { inputs: [logProbs: T, target: T, weight: T | null]; outputs: [loss: T, totalWeight: T]; attrs: [reduction: number, ignoreIndex: number] };
-  101: { inputs: [grad: T, target: T, weight: T | null, totalWeight: T]; outputs: [dLogProbs: T]; attrs: [reduction: number, ignoreIndex: number] };
-  102: { inputs: [x: T]; outputs: [y: T]; attrs: [] };
-  103: { inputs: []; outputs: [y: T]; attrs: [value: number] };
-  104: { inputs: []; outputs: [y: T]; attrs: [start: number, step: number] };
-  105: { inputs: [...tensors: T[]]; outputs: [y: T]; attrs: [dim: number] };
-  106: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
-  107: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
+  94: { inputs: [x: T, weight: T | null, bias: T | null]; outputs: [y: T, mean: T, invStd: T]; attrs: [groups: number, eps: number] };
+  95: { inputs: [grad: T, x: T, mean: T, invStd: T, weight: T | null]; outputs: [dX: T | null, dWeight: T | null, dBias: T | null]; attrs: [groups: number] };
+  96: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
+  97: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
+  98: { inputs: [grad: T, y: T]; outputs: [dX: T]; attrs: [dim: number] };
+  99: { inputs: [grad: T, y: T]; outputs: [dX: T]; attrs: [dim: number] };
+  100: { inputs: [logits: T, target: T, weight: T | null]; outputs: [loss: T, logSumExp: T, totalWeight: T]; attrs: [reduction: number, ignoreIndex: number, labelSmoothing: number] };
+  101: { inputs: [grad: T, logits: T, target: T, weight: T | null, logSumExp: T, totalWeight: T]; outputs: [dLogits: T]; attrs: [reduction: number, ignoreIndex: number, labelSmoothing: number] };
+  102: { inputs: [logProbs: T, target: T, weight: T | null]; outputs: [loss: T, totalWeight: T]; attrs: [reduction: number, ignoreIndex: number] };
+  103: { inputs: [grad: T, target: T, weight: T | null, totalWeight: T]; outputs: [dLogProbs: T]; attrs: [reduction: number, ignoreIndex: number] };
+  104: { inputs: [x: T]; outputs: [y: T]; attrs: [] };
+  105: { inputs: []; outputs: [y: T]; attrs: [value: number] };
+  106: { inputs: []; outputs: [y: T]; attrs: [start: number, step: number] };
+  107: { inputs: [...tensors: T[]]; outputs: [y: T]; attrs: [dim: number] };
   108: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
   109: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
-  110: { inputs: [index: T]; outputs: [y: T]; attrs: [] };
-  111: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
-  112: { inputs: []; outputs: [y: T, state: T]; attrs: [mean: number, std: number] };
+  110: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
+  111: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
+  112: { inputs: [index: T]; outputs: [y: T]; attrs: [] };
   113: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
-  114: { inputs: [x: T]; outputs: [y: T, mask: T, state: T]; attrs: [p: number] };
-  115: { inputs: [grad: T, mask: T]; outputs: [dX: T]; attrs: [p: number] };
-  116: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [momentum: number, dampening: number, weightDecay: number, nesterov: number, maximize: number, first: number] };
-  117: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, amsgrad: number, maximize: number, decoupled: number] };
-  118: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [alpha: number, eps: number, weightDecay: number, momentum: number, centered: number, maximize: number] };
-  119: { inputs: [...tensors: T[]]; outputs: [norm: T]; attrs: [p: number] };
-  120: { inputs: [norm: T]; outputs: [...tensors: T[]]; attrs: [maxNorm: number] };
+  114: { inputs: []; outputs: [y: T, state: T]; attrs: [mean: number, std: number] };
+  115: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
+  116: { inputs: [x: T]; outputs: [y: T, mask: T, state: T]; attrs: [p: number] };
+  117: { inputs: [grad: T, mask: T]; outputs: [dX: T]; attrs: [p: number] };
+  118: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [momentum: number, dampening: number, weightDecay: number, nesterov: number, maximize: number, first: number] };
+  119: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, amsgrad: number, maximize: number, decoupled: number] };
+  120: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [alpha: number, eps: number, weightDecay: number, momentum: number, centered: number, maximize: number] };
+  121: { inputs: [...tensors: T[]]; outputs: [norm: T]; attrs: [p: number] };
+  122: { inputs: [norm: T]; outputs: [...tensors: T[]]; attrs: [maxNorm: number] };
 }
 
 /** Names by id, for error messages. */
@@ -266,8 +270,9 @@ export const opNames: readonly string[] = [
   'sum', 'mean', 'prod', 'amax', 'amin', 'var', 'any', 'all', 'maxDim', 'minDim', 'cumsum', 'sort', 'topk',
   'matmul', 'linear', 'linearBackwardWeight', 'conv', 'convBackwardInput', 'convBackwardWeight', 'maxPool',
   'maxPoolBackward', 'avgPool', 'avgPoolBackward', 'localResponseNorm', 'localResponseNormBackward',
-  'batchNorm', 'batchNormInference', 'batchNormBackward', 'softmax', 'logSoftmax', 'softmaxBackward',
-  'logSoftmaxBackward', 'crossEntropy', 'crossEntropyBackward', 'nllLoss', 'nllLossBackward', 'copy',
-  'fill', 'arange', 'cat', 'indexSelect', 'indexAdd', 'gather', 'scatterAdd', 'oneHot', 'rand', 'randn',
-  'randint', 'dropout', 'dropoutBackward', 'sgdStep', 'adamStep', 'rmspropStep', 'totalNorm', 'clipScale'
+  'batchNorm', 'batchNormInference', 'batchNormBackward', 'groupNorm', 'groupNormBackward', 'softmax',
+  'logSoftmax', 'softmaxBackward', 'logSoftmaxBackward', 'crossEntropy', 'crossEntropyBackward', 'nllLoss',
+  'nllLossBackward', 'copy', 'fill', 'arange', 'cat', 'indexSelect', 'indexAdd', 'gather', 'scatterAdd',
+  'oneHot', 'rand', 'randn', 'randint', 'dropout', 'dropoutBackward', 'sgdStep', 'adamStep', 'rmspropStep',
+  'totalNorm', 'clipScale'
 ];

@@ -16,10 +16,15 @@ export interface FactoryOptions {
   dtype?: FloatDType;
 }
 
-/** A parameter with undefined values; filters of convolutions are channels-last in memory. */
-export function emptyParameter(shape: Shape, { device, dtype = 'float32' }: FactoryOptions, where: string): Parameter {
+/** A parameter with undefined values. Filters, of more than two dimensions, are channels-last in memory by default. */
+export function emptyParameter(
+  shape: Shape,
+  { device, dtype = 'float32' }: FactoryOptions,
+  where: string,
+  layout: 'filters' | 'contiguous' = 'filters',
+): Parameter {
   if (!isFloating(checkDType(dtype, where))) throw new DTypeError(`${where}: dtype must be floating, got ${dtype}`);
-  const strides = shape.length > 2 ? channelsLastStrides(checkShape(shape, where)) : undefined;
+  const strides = layout === 'filters' && shape.length > 2 ? channelsLastStrides(checkShape(shape, where)) : undefined;
   const data: Tensor = emptyTensor(checkShape(shape, where), dtype, placeOf(device === undefined ? {} : { device }), strides);
   const parameter = new Parameter(data);
   data.dispose(); // the parameter holds the memory

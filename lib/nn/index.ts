@@ -10,7 +10,22 @@ export * as init from './init.js';
 export { Linear, type LinearOptions } from './linear.js';
 export { BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, Loss, MSELoss, NLLLoss } from './loss.js';
 export { Module, type AnyModule, type NamesOptions } from './module.js';
-export { BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormLayerOptions } from './normalization.js';
+export {
+  BatchNorm,
+  BatchNorm1d,
+  BatchNorm2d,
+  BatchNorm3d,
+  GroupNorm,
+  InstanceNorm,
+  InstanceNorm1d,
+  InstanceNorm2d,
+  InstanceNorm3d,
+  LayerNorm,
+  RunningNorm,
+  type BatchNormLayerOptions,
+  type GroupNormLayerOptions,
+  type LayerNormLayerOptions,
+} from './normalization.js';
 export { Parameter } from './parameter.js';
 export {
   AdaptiveAvgPool1d,

@@ -10,6 +10,7 @@ export {
   type ConvOptions,
   type ConvTransposeOptions,
 } from './conv.js';
+export { groupNorm, instanceNorm, layerNorm, type InstanceNormOptions, type NormOptions } from './group-norm.js';
 export { dropout, type DropoutOptions } from './dropout.js';
 export {
   binaryCrossEntropyWithLogits,

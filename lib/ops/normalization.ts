@@ -1,34 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
-// Normalisation by statistics over parts of a tensor.
+// Batch normalisation, and what all normalisations share.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import type { DType } from '../tensor/dtype.js';
-import { channelsLastStrides, contiguousStrides, formatShape, isChannelsLast, isContiguous, sameShape } from '../tensor/shape.js';
+import {
+  channelsLastStrides,
+  contiguousStrides,
+  formatShape,
+  isChannelsLast,
+  isContiguous,
+  sameShape,
+} from '../tensor/shape.js';
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { checkFloat, checkNumber, checkSameDType } from './checks.js';
 import { mutate } from './inplace.js';
 import { binaryKernel, copyKernel } from './kernels.js';
 
-// Statistics of half types are float32.
-const statisticsDType = (dtype: DType): DType => (dtype === 'float64' ? 'float64' : 'float32');
+/** Statistics of half types are float32. */
+export const statisticsDType = (dtype: DType): DType => (dtype === 'float64' ? 'float64' : 'float32');
 
-// What the native operations take: row-major or channels-last.
-function dense(x: Tensor): Tensor {
+/** x as the native operations take it: row-major or channels-last. */
+export function dense(x: Tensor): Tensor {
   const { shape, strides } = x;
   if (isContiguous(shape, strides) || isChannelsLast(shape, strides)) return x;
   return copyKernel(x, x.dtype, x.ndim > 2 ? channelsLastStrides(shape) : contiguousStrides(shape));
 }
 
-// t laid out in memory as x is.
-function laidOutAs(x: Tensor, t: Tensor): Tensor {
+/** t laid out in memory as x is. */
+export function laidOutAs(x: Tensor, t: Tensor): Tensor {
   const same = x.strides.every((stride, i) => stride === t.strides[i] || x.shape[i] === 1);
   return same ? t : copyKernel(t, t.dtype, x.strides);
 }
 
-const freshLike = (t: Tensor): Tensor => fresh(t.shape, t.dtype, t.device, t.strides);
-const freshVector = (t: Tensor): Tensor => fresh(t.shape, t.dtype, t.device);
+export const freshLike = (t: Tensor): Tensor => fresh(t.shape, t.dtype, t.device, t.strides);
+export const freshVector = (t: Tensor): Tensor => fresh(t.shape, t.dtype, t.device);
 
 // ---- batch normalisation ---------------------------------------------------------------------------------------------
 
@@ -115,8 +122,16 @@ const batchNormOp = defineOp({
   },
 });
 
-// One number per channel, of the input's dtype or, for half types, of float32.
-function checkVector(x: Tensor, t: Tensor, where: string, name: string): void {
+/** What all but layerNorm take. */
+export function checkRank(x: Tensor, where: string): void {
+  checkTensor(x, where);
+  if (x.ndim < 2 || x.ndim > 5)
+    throw new ShapeError(`${where}: expected input [N, C] or [N, C, ...] of at most 5 dimensions, got ${formatShape(x.shape)}`);
+  checkFloat(x, where);
+}
+
+/** @throws unless t is one number per channel, of the input's dtype or, for half types, of float32 */
+export function checkVector(x: Tensor, t: Tensor, where: string, name: string): void {
   checkTensor(t, where, name);
   const channels = x.shape[1]!;
   if (t.ndim !== 1 || t.shape[0] !== channels)
@@ -139,10 +154,7 @@ export function batchNormFused(
   rules: BatchNormRules,
   residual: Tensor | null = null,
 ): Tensor {
-  checkTensor(x, where);
-  if (x.ndim < 2 || x.ndim > 5)
-    throw new ShapeError(`${where}: expected input [N, C] or [N, C, ...] of at most 5 dimensions, got ${formatShape(x.shape)}`);
-  checkFloat(x, where);
+  checkRank(x, where);
   for (const [t, name] of [
     [weight, 'weight'],
     [bias, 'bias'],
@@ -150,7 +162,7 @@ export function batchNormFused(
     [running.var, 'runningVar'],
   ] as const)
     if (t) checkVector(x, t, where, name);
-  if (!(rules.eps >= 0)) throw new ArgumentError(`${where}: eps must be a number from 0, got ${String(rules.eps)}`);
+  checkNumber(rules.eps, 0, Infinity, where, 'eps');
   if (!rules.training && !(running.mean && running.var))
     throw new ArgumentError(`${where}: runningMean and runningVar are needed when training is false`);
   if (rules.training && x.numel === x.shape[1])

@@ -2,8 +2,8 @@
 // Batch normalisation, forward: one pass over x for the statistics, one for the result.
 #include <vector>
 
-#include "cpu/batch_norm.h"
 #include "cpu/handlers.h"
+#include "cpu/norm_kernels.h"
 
 namespace lenode::cpu {
 namespace {
@@ -52,19 +52,6 @@ void update_running(const TensorView& running, const std::vector<Moments>& momen
     values[i] += momentum * ((variance ? m.m2 / (m.count - 1) : m.mean) - values[i]);
   }
   values.store(running, c);
-}
-
-// y of one run. Constants are per element of the run, or one for all.
-template <class T, bool PerElement, bool Residual, bool Relu>
-void apply_run(const T* x, const T* residual, T* y, int64_t n, const T* mean, const T* scale, const T* shift) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t k = PerElement ? i : 0;
-    T v = normalized(x[i], mean[k], scale[k], shift[k]);
-    if constexpr (Residual) v += residual[i];
-    if constexpr (Relu) v = v < T(0) ? T(0) : v;
-    y[i] = v;
-  }
 }
 
 template <class T, bool Residual, bool Relu>

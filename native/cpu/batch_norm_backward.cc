@@ -1,93 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Batch normalisation, backward: one pass for the sums that d_weight and d_bias are, which d_x needs too, and one for
 // d_x. The first also writes d_residual, which the second then reads in the place of the gradient and y.
-#include "cpu/batch_norm.h"
 #include "cpu/handlers.h"
+#include "cpu/norm_kernels.h"
 
 namespace lenode::cpu {
 namespace {
-
-// Where relu let its input pass: everywhere (there is none), where y is positive, or where y, computed anew, is.
-enum class Mask : int { none = 0, saved = 1, recomputed = 2 };
-
-template <class T>
-struct Channels {
-  const T *mean, *scale, *shift;  // as in normalized()
-  const T *slope, *offset;        // d_x = scale * grad - slope * (x - mean) - offset
-};
-
-template <class T, Mask M>
-inline __attribute__((always_inline)) T masked(T grad, const T* x, const T* y, int64_t i, const Channels<T>& ch,
-                                               int64_t k) {
-  if constexpr (M == Mask::saved) return y[i] > T(0) ? grad : T(0);
-  if constexpr (M == Mask::recomputed)
-    return normalized(x[i], ch.mean[k], ch.scale[k], ch.shift[k]) > T(0) ? grad : T(0);
-  return grad;
-}
-
-template <class T>
-struct Run {
-  const T *grad, *x, *y;
-  T *d_x, *d_residual;
-  Run from(int64_t i) const {
-    return {grad + i, x + i, y ? y + i : y, d_x ? d_x + i : d_x, d_residual ? d_residual + i : d_residual};
-  }
-};
-
-// sum += grad, dot += grad * (x - mean), by column.
-template <class T, Mask M, bool Write>
-void column_sums(const Run<T>& run, int64_t rows, int64_t c, const Channels<T>& ch, T* __restrict sum,
-                 T* __restrict dot) {
-  const auto row = [&](const Run<T>& at, int64_t i) __attribute__((always_inline)) {
-    const T g = masked<T, M>(at.grad[i], at.x, at.y, i, ch, i);
-    if constexpr (Write) at.d_residual[i] = g;
-    return g;
-  };
-  int64_t r = 0;
-  for (; r + 2 <= rows; r += 2) {
-    const Run<T> a = run.from(r * c), b = run.from((r + 1) * c);
-#pragma omp simd
-    for (int64_t i = 0; i < c; ++i) {
-      const T g = row(a, i), h = row(b, i);
-      sum[i] += g + h;
-      dot[i] += g * (a.x[i] - ch.mean[i]) + h * (b.x[i] - ch.mean[i]);
-    }
-  }
-  for (; r < rows; ++r) {
-    const Run<T> a = run.from(r * c);
-#pragma omp simd
-    for (int64_t i = 0; i < c; ++i) {
-      const T g = row(a, i);
-      sum[i] += g;
-      dot[i] += g * (a.x[i] - ch.mean[i]);
-    }
-  }
-}
-
-template <class T, Mask M, bool Write>
-void line_sums(const Run<T>& run, int64_t n, const Channels<T>& ch, double& sum, double& dot) {
-  T s = 0, d = 0;
-#pragma omp simd reduction(+ : s, d)
-  for (int64_t i = 0; i < n; ++i) {
-    const T g = masked<T, M>(run.grad[i], run.x, run.y, i, ch, 0);
-    if constexpr (Write) run.d_residual[i] = g;
-    s += g;
-    d += g * (run.x[i] - ch.mean[0]);
-  }
-  sum += s;
-  dot += d;
-}
-
-template <class T, Mask M, bool PerElement, bool Training>
-void input_gradient(const Run<T>& run, int64_t n, const Channels<T>& ch) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t k = PerElement ? i : 0;
-    const T g = masked<T, M>(run.grad[i], run.x, run.y, i, ch, k);
-    if constexpr (Training) run.d_x[i] = ch.scale[k] * g - ch.slope[k] * (run.x[i] - ch.mean[k]) - ch.offset[k];
-    else run.d_x[i] = ch.scale[k] * g;
-  }
-}
 
 template <class T>
 class Backward {

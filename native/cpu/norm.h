@@ -182,6 +182,11 @@ class ColumnMoments {
     count_ = total;
   }
 
+  void clear() {
+    count_ = 0;
+    std::fill_n(mean_.get(), c_, 0.0);
+    std::fill_n(m2_.get(), c_, 0.0);
+  }
   Moments of(int64_t channel) const { return {count_, mean_[channel], m2_[channel]}; }
 
  private:

@@ -21,64 +21,7 @@ struct Coefficients {
   }
 };
 
-// The backward pass computes it again, by this same expression, to know where relu let it pass.
-template <class T>
-__device__ __forceinline__ T normalized(T x, T mean, T scale, T shift) {
-  return (x - mean) * scale + shift;
-}
-
 // ---- statistics ------------------------------------------------------------------------------------------------------
-
-// Count, mean and sum of squared deviations (Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for
-// computing sample variances", 1979).
-template <class T>
-struct Moments {
-  T count = T(0), mean = T(0), m2 = T(0);
-
-  Moments() = default;
-  __device__ Moments(T n, T m, T s) : count(n), mean(m), m2(s) {}
-  template <class U>
-  __device__ explicit Moments(const Moments<U>& other)
-      : count(static_cast<T>(other.count)), mean(static_cast<T>(other.mean)), m2(static_cast<T>(other.m2)) {}
-
-  __device__ static Moments merge(const Moments& a, const Moments& b) {
-    if (a.count == T(0)) return b;
-    if (b.count == T(0)) return a;
-    const T total = a.count + b.count, delta = b.mean - a.mean, share = b.count / total;
-    return {total, a.mean + delta * share, a.m2 + b.m2 + delta * delta * a.count * share};
-  }
-};
-
-// While a thread adds, m2 is the sum of squares and mean the sum, both of differences from its first element.
-template <class S, class T = compute_t<S>>
-struct AddMoments {
-  struct Part : Moments<T> {
-    T origin = T(0);
-    Part() = default;
-    __device__ explicit Part(const Moments<T>& m) : Moments<T>(m) {}
-    __device__ static Part merge(const Part& a, const Part& b) { return Part(Moments<T>::merge(a, b)); }
-  };
-  const S* x;
-
-  template <int V>
-  __device__ void add(Part (&part)[V], int64_t at, int64_t) const {
-    T value[V];
-    load_pack<S, V>(x, at, value);
-#pragma unroll
-    for (int v = 0; v < V; ++v) {
-      if (part[v].count == T(0)) part[v].origin = value[v];
-      const T d = value[v] - part[v].origin;
-      part[v].count += T(1);
-      part[v].mean += d;
-      part[v].m2 += d * d;
-    }
-  }
-  __device__ Part finish(const Part& sums) const {
-    if (sums.count == T(0)) return sums;
-    const T offset = sums.mean / sums.count, m2 = sums.m2 - offset * sums.mean;
-    return Part(Moments<T>(sums.count, sums.origin + offset, m2 < T(0) ? T(0) : m2));  // NaN passes
-  }
-};
 
 __global__ void count_batch_kernel(int64_t* batches) { ++*batches; }
 
@@ -192,20 +135,6 @@ struct GradientSource {
   }
 };
 
-template <class T>
-struct GradientSums {
-  T sum = T(0), dot = T(0);
-
-  GradientSums() = default;
-  __device__ GradientSums(T s, T d) : sum(s), dot(d) {}
-  template <class U>
-  __device__ explicit GradientSums(const GradientSums<U>& other)
-      : sum(static_cast<T>(other.sum)), dot(static_cast<T>(other.dot)) {}
-  __device__ static GradientSums merge(const GradientSums& a, const GradientSums& b) {
-    return {a.sum + b.sum, a.dot + b.dot};
-  }
-};
-
 template <class S>
 struct AddGradients {
   using T = compute_t<S>;
@@ -272,18 +201,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-__global__ void __launch_bounds__(kThreads) zero_kernel(ChannelVector vector, int64_t channels) {
-  for (int64_t c = first_item(); c < channels; c += item_step()) vector.store(c, 0.0);
-}
-
 // ---- on the host -----------------------------------------------------------------------------------------------------
-
-template <int N>
-bool all_aligned(const void* const (&data)[N]) {
-  for (const void* p : data)
-    if (p != nullptr && !is_aligned(p, 16)) return false;
-  return true;
-}
 
 // f(integral_constant V, bool_constant columns): V is a whole pack where memory allows it.
 template <class S, int N, class F>
@@ -305,19 +223,6 @@ void apply(Context& context, const NormShape& s, const TensorView& x, const Tens
     launch_items(context, apply_kernel<S, v(), columns()>, packs, static_cast<const S*>(x.data),
                  static_cast<const S*>(residual.data), static_cast<S*>(y.data), k, PackChannels(s, v()), packs, relu);
   });
-}
-
-// Sums of channels: packs along columns; along lines an element at a time.
-template <class S, class Total, class Op, class Done, int N>
-void sum_elements(Context& context, const NormShape& s, const void* const (&data)[N], const Op& op, const Done& done) {
-  constexpr int kPack = kPackSize<S>;
-  if (!s.columns) sum_channels<Op, 1, false, Total>(context, op, s, done);
-  else if (s.c % kPack == 0 && all_aligned(data)) sum_channels<Op, kPack, true, Total>(context, op, s, done);
-  else sum_channels<Op, 1, true, Total>(context, op, s, done);
-}
-
-void zero(Context& context, const ChannelVector& vector, int64_t channels) {
-  if (vector.present()) launch_items(context, zero_kernel, channels, vector, channels);
 }
 
 template <class S>

@@ -13,6 +13,7 @@ import torch
 
 import check_index
 import check_nn
+import check_norm
 import check_pointwise
 import check_reduce
 import check_spatial
@@ -23,7 +24,8 @@ parser.add_argument('--seed', type=int, default=0)
 parser.add_argument('names', nargs='*')
 options = parser.parse_args()
 
-checks = {name: check for module in (check_pointwise, check_reduce, check_index, check_nn, check_spatial, check_update)
+checks = {name: check
+          for module in (check_pointwise, check_reduce, check_index, check_nn, check_norm, check_spatial, check_update)
           for name, check in module.CHECKS.items()}
 unknown = set(options.names) - set(checks)
 if unknown:
