@@ -7,6 +7,7 @@ const layers = [
   ['train', 'selftest'],
   ['models'],
   ['io'],
+  ['amp'],
   ['data', 'optim'],
   ['nn'],
   ['ops'],

@@ -76,6 +76,7 @@ export { logSoftmax, softmax } from './ops/softmax.js';
 export * as F from './ops/functional.js';
 
 export * as nn from './nn/index.js';
+export * as amp from './amp/index.js';
 export * as optim from './optim/index.js';
 export * as models from './models/index.js';
 export * as data from './data/index.js';

@@ -1,34 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-// The synchronous case is one boolean. Asynchronous scopes need the storage, which follows a function across its
-// awaits without touching what runs in between; it is asked only while such a scope exists.
-let enabled = true;
-let asyncScopes = 0;
-const storage = new AsyncLocalStorage<boolean>();
+/**
+ * A setting that holds while a function runs. The synchronous case is one variable. Asynchronous scopes need the
+ * storage, which follows a function across its awaits without touching what runs in between; it is asked only while such
+ * a scope exists.
+ */
+export class Mode<T> {
+  private current: T;
+  private asyncScopes = 0;
+  private readonly storage = new AsyncLocalStorage<{ value: T }>();
+
+  constructor(initial: T) {
+    this.current = initial;
+  }
+
+  /** The value here and now. */
+  get(): T {
+    if (this.asyncScopes === 0) return this.current;
+    const scope = this.storage.getStore();
+    return scope ? scope.value : this.current;
+  }
+
+  /** Runs `body`, which may be asynchronous, with another value. */
+  with<R>(value: T, body: () => R): R {
+    const before = this.current;
+    this.current = value;
+    // Entered for every call: whether the body is asynchronous is known only from its result.
+    this.asyncScopes++;
+    let result: R;
+    try {
+      result = this.storage.run({ value }, body);
+    } catch (error) {
+      this.asyncScopes--;
+      throw error;
+    } finally {
+      this.current = before;
+    }
+    if (result instanceof Promise) return result.finally(() => void this.asyncScopes--) as R;
+    this.asyncScopes--;
+    return result;
+  }
+
+  /** As with(), for lenode's own synchronous bodies: no asynchronous scope, so that it costs nothing. */
+  withSync<R>(value: T, body: () => R): R {
+    if (this.asyncScopes > 0) return this.with(value, body);
+    const before = this.current;
+    this.current = value;
+    try {
+      return body();
+    } finally {
+      this.current = before;
+    }
+  }
+}
+
+const recording = new Mode(true);
 
 /** Whether operations are recorded for backward() here and now. */
 export function isGradEnabled(): boolean {
-  return asyncScopes > 0 ? (storage.getStore() ?? enabled) : enabled;
-}
-
-function withGrad<R>(value: boolean, body: () => R): R {
-  const before = enabled;
-  enabled = value;
-  // Entered for every call: whether the body is asynchronous is known only from its result.
-  asyncScopes++;
-  let result: R;
-  try {
-    result = storage.run(value, body);
-  } catch (error) {
-    asyncScopes--;
-    throw error;
-  } finally {
-    enabled = before;
-  }
-  if (result instanceof Promise) return result.finally(() => void asyncScopes--) as R;
-  asyncScopes--;
-  return result;
+  return recording.get();
 }
 
 /**
@@ -36,22 +67,15 @@ function withGrad<R>(value: boolean, body: () => R): R {
  * its awaits and affects nothing else.
  */
 export function noGrad<R>(body: () => R): R {
-  return withGrad(false, body);
+  return recording.with(false, body);
 }
 
 /** Runs `body` with recording switched on, inside noGrad(). */
 export function enableGrad<R>(body: () => R): R {
-  return withGrad(true, body);
+  return recording.with(true, body);
 }
 
-/** noGrad for lenode's own synchronous bodies: no asynchronous scope, so that it costs nothing. */
+/** noGrad for lenode's own synchronous bodies. */
 export function withoutGrad<R>(body: () => R): R {
-  if (asyncScopes > 0) return withGrad(false, body);
-  const before = enabled;
-  enabled = false;
-  try {
-    return body();
-  } finally {
-    enabled = before;
-  }
+  return recording.withSync(false, body);
 }

@@ -7,6 +7,7 @@ import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { channelsLastStrides, checkShape, formatShape, isDense, stridesLike, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
+import { lower } from './autocast.js';
 import { checkBatched, checkFloat, checkInteger, checkSameDType, checkSizes, type Sizes } from './checks.js';
 import { binaryKernel, reduceKernel } from './kernels.js';
 import { add } from './pointwise.js';
@@ -207,7 +208,7 @@ function tooSmall(x: Tensor, weight: Tensor, padding: readonly number[], dilatio
  * larger than the padded input; DTypeError; ArgumentError for options out of range
  */
 export function conv1d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvOptions = {}): Tensor {
-  return convolution(1, 'conv1d', x, weight, bias, options);
+  return convolution(1, 'conv1d', ...lower(x, weight, bias), options);
 }
 
 /**
@@ -220,7 +221,7 @@ export function conv1d(x: Tensor, weight: Tensor, bias: Tensor | null = null, op
  * @throws as conv1d
  */
 export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvOptions = {}): Tensor {
-  return convolution(2, 'conv2d', x, weight, bias, options);
+  return convolution(2, 'conv2d', ...lower(x, weight, bias), options);
 }
 
 /**
@@ -233,12 +234,12 @@ export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, op
  * @throws as conv1d
  */
 export function conv3d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvOptions = {}): Tensor {
-  return convolution(3, 'conv3d', x, weight, bias, options);
+  return convolution(3, 'conv3d', ...lower(x, weight, bias), options);
 }
 
 /** @internal relu(conv2d(...)) in one operation. */
 export function conv2dRelu(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvOptions = {}): Tensor {
-  return convolution(2, 'conv2d', x, weight, bias, options, true);
+  return convolution(2, 'conv2d', ...lower(x, weight, bias), options, true);
 }
 
 // ---- transposed: the gradient of a convolution with respect to its input, as an operation of its own -----------------
@@ -295,7 +296,7 @@ function transposedConvolution(spatial: number, where: string, x: Tensor, weight
 
 /** Transposed convolution over sequences; see convTranspose2d. */
 export function convTranspose1d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvTransposeOptions = {}): Tensor {
-  return transposedConvolution(1, 'convTranspose1d', x, weight, bias, options);
+  return transposedConvolution(1, 'convTranspose1d', ...lower(x, weight, bias), options);
 }
 
 /**
@@ -308,10 +309,10 @@ export function convTranspose1d(x: Tensor, weight: Tensor, bias: Tensor | null =
  * @throws as conv1d
  */
 export function convTranspose2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvTransposeOptions = {}): Tensor {
-  return transposedConvolution(2, 'convTranspose2d', x, weight, bias, options);
+  return transposedConvolution(2, 'convTranspose2d', ...lower(x, weight, bias), options);
 }
 
 /** Transposed convolution over volumes; see convTranspose2d. */
 export function convTranspose3d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvTransposeOptions = {}): Tensor {
-  return transposedConvolution(3, 'convTranspose3d', x, weight, bias, options);
+  return transposedConvolution(3, 'convTranspose3d', ...lower(x, weight, bias), options);
 }

@@ -8,6 +8,7 @@ import { rememberOrigin, run } from '../native/run.js';
 import { isFloating, type DType } from '../tensor/dtype.js';
 import { broadcastShapes, formatShape, sameShape, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
+import { full } from './autocast.js';
 import { checkChoice, checkFloat, checkNumber, checkSameDType } from './checks.js';
 import { binaryKernel, like, reduceKernel, ternaryKernel, unaryKernel } from './kernels.js';
 import { add, mul, neg, sub } from './pointwise.js';
@@ -144,8 +145,8 @@ function classLoss(
 /**
  * Cross entropy of softmax(input): the loss of classification networks, from their raw scores.
  *
- * @param input [N, C], [N, C, ...] or [C]: one score per class, floating
- * @param target class numbers, int64, int32 or uint8: [N], [N, ...] or []; or probabilities: floating, input's shape
+ * @param scores [N, C], [N, C, ...] or [C]: one per class, floating
+ * @param target class numbers, int64, int32 or uint8: [N], [N, ...] or []; or probabilities: floating, the scores' shape
  * @param options labelSmoothing is that of Szegedy et al., arXiv:1512.00567. The mean of class-number targets is
  * weighted: it divides by the sum of the weights of the targets that count.
  * @returns a scalar; with reduction 'none' one loss per target
@@ -153,13 +154,13 @@ function classLoss(
  * outside [0, C) other than ignoreIndex is found while the operation runs: the next operation, or reading a value,
  * throws IndexError.
  */
-export function crossEntropy(input: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
+export function crossEntropy(scores: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
   const where = 'crossEntropy';
-  checkTensor(input, where);
+  const input = full(checkTensor(scores, where));
   checkTensor(target, where, 'target');
   checkClasses(input, options.weight, where);
   if (options.labelSmoothing !== undefined) checkNumber(options.labelSmoothing, 0, 1, where, 'labelSmoothing');
-  return isFloating(target.dtype) ? softCrossEntropy(input, target, options) : classLoss(crossEntropyOp, where, input, target, options);
+  return isFloating(target.dtype) ? softCrossEntropy(input, full(target), options) : classLoss(crossEntropyOp, where, input, target, options);
 }
 
 function softCrossEntropy(input: Tensor, target: Tensor, options: CrossEntropyOptions): Tensor {
@@ -185,12 +186,12 @@ function softCrossEntropy(input: Tensor, target: Tensor, options: CrossEntropyOp
 /**
  * Negative log likelihood, from the logarithms of probabilities such as logSoftmax() gives.
  *
- * @param input [N, C], [N, C, ...] or [C], floating
+ * @param logProbs [N, C], [N, C, ...] or [C], floating
  * @param target class numbers, int64, int32 or uint8: [N], [N, ...] or []
  * @returns and throws as crossEntropy
  */
-export function nllLoss(input: Tensor, target: Tensor, options: NllLossOptions = {}): Tensor {
-  checkTensor(input, 'nllLoss');
+export function nllLoss(logProbs: Tensor, target: Tensor, options: NllLossOptions = {}): Tensor {
+  const input = full(checkTensor(logProbs, 'nllLoss'));
   checkTensor(target, 'nllLoss', 'target');
   checkClasses(input, options.weight, 'nllLoss');
   return classLoss(nllLossOp, 'nllLoss', input, target, options);
@@ -225,7 +226,7 @@ function differenceLoss(name: string, value: (d: Tensor) => Tensor, gradient: (g
       throw new ShapeError(
         `${name}: input and target must have one shape, got ${formatShape(input.shape)} and ${formatShape(target.shape)}`,
       );
-    const [a, b] = promote(input, target, name) as [Tensor, Tensor];
+    const [a, b] = promote(full(input), full(target), name) as [Tensor, Tensor];
     checkFloat(a, name);
     return apply(a, b, checkReduction(options.reduction, name));
   };
@@ -308,7 +309,7 @@ export function binaryCrossEntropyWithLogits(input: Tensor, target: Tensor, opti
   };
   const weight = factor(options.weight, 'weight');
   const posWeight = factor(options.posWeight, 'posWeight');
-  const [x, y] = promote(input, target, where) as [Tensor, Tensor];
+  const [x, y] = promote(full(input), full(target), where) as [Tensor, Tensor];
   let losses: Tensor;
   if (posWeight) {
     // (1 - y) x + (1 + (posWeight - 1) y) log(1 + exp(-x))

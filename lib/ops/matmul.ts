@@ -6,6 +6,7 @@ import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { broadcastShapes, checkShape, contiguousStrides, formatShape, isContiguous, numelOf, sameShape, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, viewOf, type Tensor } from '../tensor/tensor.js';
+import { lower } from './autocast.js';
 import { checkFloat, checkSameDType, withDim } from './checks.js';
 import { binaryKernel, copyKernel, expandView, reduceKernel, sumTo } from './kernels.js';
 
@@ -106,9 +107,10 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
     throw new ShapeError(
       `matmul: expected [..., M, K] and [..., K, N] with one K, got ${formatShape(a.shape)} and ${formatShape(b.shape)}`,
     );
-  checkOperands(a, b, 'matmul');
+  const [left, right] = lower(a, b);
+  checkOperands(left, right, 'matmul');
   if (a.ndim > 2 && b.ndim > 2) broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), 'matmul');
-  return matmulOp(a, b);
+  return matmulOp(left, right);
 }
 
 /**
@@ -132,8 +134,9 @@ function product2(a: Tensor, b: Tensor, rank: number, where: string, expected: s
   checkTensor(b, where, 'the second operand');
   if (a.ndim !== rank || b.ndim !== rank || a.shape[rank - 1] !== b.shape[rank - 2] || (rank === 3 && a.shape[0] !== b.shape[0]))
     throw new ShapeError(`${where}: expected ${expected}, got ${formatShape(a.shape)} and ${formatShape(b.shape)}`);
-  checkOperands(a, b, where);
-  return matmulOp(a, b);
+  const [left, right] = lower(a, b);
+  checkOperands(left, right, where);
+  return matmulOp(left, right);
 }
 
 // ---- linear --------------------------------------------------------------------------------------------------------
@@ -178,7 +181,8 @@ const linearOp = defineOp({
   },
 });
 
-function checkLinear(x: Tensor, weight: Tensor, bias: Tensor | null, where: string): void {
+function linearLayer(x: Tensor, weight: Tensor, bias: Tensor | null, relu: boolean): Tensor {
+  const where = 'linear';
   checkTensor(x, where);
   checkTensor(weight, where, 'weight');
   if (weight.ndim !== 2 || x.ndim === 0 || x.shape[x.ndim - 1] !== weight.shape[1])
@@ -188,13 +192,15 @@ function checkLinear(x: Tensor, weight: Tensor, bias: Tensor | null, where: stri
     );
   checkFloat(x, where);
   checkSameDType(x, weight, where, 'input', 'weight');
-  if (!bias) return;
-  checkTensor(bias, where, 'bias');
-  if (bias.ndim !== 1 || bias.shape[0] !== weight.shape[0])
-    throw new ShapeError(
-      `${where}: bias must be [${weight.shape[0]}] for weight ${formatShape(weight.shape)}, got ${formatShape(bias.shape)}`,
-    );
-  checkSameDType(x, bias, where, 'input', 'bias');
+  if (bias) {
+    checkTensor(bias, where, 'bias');
+    if (bias.ndim !== 1 || bias.shape[0] !== weight.shape[0])
+      throw new ShapeError(
+        `${where}: bias must be [${weight.shape[0]}] for weight ${formatShape(weight.shape)}, got ${formatShape(bias.shape)}`,
+      );
+    checkSameDType(x, bias, where, 'input', 'bias');
+  }
+  return linearOp(x, weight, bias, relu);
 }
 
 /**
@@ -207,12 +213,10 @@ function checkLinear(x: Tensor, weight: Tensor, bias: Tensor | null, where: stri
  * @throws ShapeError, DTypeError when they do not fit together
  */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
-  checkLinear(x, weight, bias, 'linear');
-  return linearOp(x, weight, bias, false);
+  return linearLayer(...lower(x, weight, bias), false);
 }
 
 /** @internal relu(linear(...)) in one operation. */
 export function linearRelu(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
-  checkLinear(x, weight, bias, 'linear');
-  return linearOp(x, weight, bias, true);
+  return linearLayer(...lower(x, weight, bias), true);
 }

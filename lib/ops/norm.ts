@@ -5,6 +5,7 @@ import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { normalizeDims } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
+import { full } from './autocast.js';
 import { checkFloat } from './checks.js';
 import { binaryKernel, like, reduceKernel, unaryKernel } from './kernels.js';
 import { abs, ne } from './pointwise.js';
@@ -41,11 +42,12 @@ const powerOp = defineOp({
  * The p-norm of all elements, or along dimensions: (sum |x|^p)^(1/p). Infinity gives the largest absolute value,
  * -Infinity the smallest, 0 the number of elements that are not 0.
  *
- * @param x floating; float16 and bfloat16 are computed in float32
+ * @param input floating; float16 and bfloat16 are computed in float32
  * @throws DTypeError; ShapeError for dimensions that do not exist; ArgumentError when p is not a number
  */
-export function norm(x: Tensor, p = 2, dim?: Dims, { keepdim = false }: ReduceOptions = {}): Tensor {
-  checkFloat(checkTensor(x, 'norm'), 'norm');
+export function norm(input: Tensor, p = 2, dim?: Dims, { keepdim = false }: ReduceOptions = {}): Tensor {
+  const x = full(checkTensor(input, 'norm'));
+  checkFloat(x, 'norm');
   if (typeof p !== 'number' || Number.isNaN(p)) throw new ArgumentError(`norm: p must be a number, got ${String(p)}`);
   const dims = normalizeDims(dim ?? undefined, x.ndim, 'norm');
   const options = { keepdim };

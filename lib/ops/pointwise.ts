@@ -7,6 +7,7 @@ import { run } from '../native/run.js';
 import { isFloating } from '../tensor/dtype.js';
 import { broadcastShapes } from '../tensor/shape.js';
 import { checkTensor, fresh, Tensor } from '../tensor/tensor.js';
+import { full } from './autocast.js';
 import { binaryKernel, copyKernel, sumTo, ternaryKernel, unaryKernel, type BinaryId, type UnaryId } from './kernels.js';
 import { floating, promote, type Operand } from './promote.js';
 
@@ -15,6 +16,8 @@ import { floating, promote, type Operand } from './promote.js';
 interface UnarySpec {
   /** Integers are computed in float32, as their results are rarely integers. */
   float?: boolean;
+  /** Under autocast(), half types are computed in float32 too. */
+  full?: boolean;
   /** Which tensor the gradient needs. */
   save?: 'input' | 'output';
   /** The gradient; absent: zero nearly everywhere. */
@@ -22,7 +25,7 @@ interface UnarySpec {
 }
 
 function unary<Attrs extends readonly number[] = []>(name: string, op: UnaryId, spec: UnarySpec) {
-  const { float = false, save = 'input', gradient } = spec;
+  const { float = false, full: precise = false, save = 'input', gradient } = spec;
   const apply = defineOp({
     name,
     forward(ctx: Context<readonly number[]>, x: Tensor, attrs: readonly number[]): Tensor {
@@ -35,7 +38,7 @@ function unary<Attrs extends readonly number[] = []>(name: string, op: UnaryId, 
   });
   return (x: Tensor, ...attrs: Attrs): Tensor => {
     checkTensor(x, name);
-    return apply(float ? floating(x) : x, attrs);
+    return apply(precise ? full(floating(x)) : float ? floating(x) : x, attrs);
   };
 }
 
@@ -60,12 +63,13 @@ export const floor = rounding('floor', Op.floor);
 export const ceil = rounding('ceil', Op.ceil);
 /** To the nearest integer, halves to the even one. */
 export const round = rounding('round', Op.round);
-export const exp = unary('exp', Op.exp, { float: true, save: 'output', gradient: by(Op.mul) });
-export const log = unary('log', Op.log, { float: true, gradient: by(Op.div) });
+export const exp = unary('exp', Op.exp, { float: true, full: true, save: 'output', gradient: by(Op.mul) });
+export const log = unary('log', Op.log, { float: true, full: true, gradient: by(Op.div) });
 export const sqrt = unary('sqrt', Op.sqrt, { float: true, save: 'output', gradient: by(Op.sqrtBackward) });
-export const rsqrt = unary('rsqrt', Op.rsqrt, { float: true, save: 'output', gradient: by(Op.rsqrtBackward) });
+export const rsqrt = unary('rsqrt', Op.rsqrt, { float: true, full: true, save: 'output', gradient: by(Op.rsqrtBackward) });
 export const reciprocal = unary('reciprocal', Op.reciprocal, {
   float: true,
+  full: true,
   save: 'output',
   gradient: by(Op.reciprocalBackward),
 });
@@ -107,6 +111,7 @@ export function elu(x: Tensor, { alpha = 1 }: { alpha?: number } = {}): Tensor {
 
 const softplusOp = unary<[beta: number, threshold: number]>('softplus', Op.softplus, {
   float: true,
+  full: true,
   gradient: by(Op.softplusBackward),
 });
 /** log(1 + exp(beta x)) / beta, and x itself where beta x exceeds the threshold (default 20). */
@@ -135,12 +140,13 @@ type BinaryGradient = (g: Tensor, a: Side, b: Side) => Tensor;
 
 interface BinarySpec {
   float?: boolean;
+  full?: boolean;
   /** Whether the gradients look at the operands' values. */
   save?: boolean;
   gradients?: readonly [a: BinaryGradient, b: BinaryGradient];
 }
 
-function binary(name: string, op: BinaryId, { float = false, save = true, gradients }: BinarySpec) {
+function binary(name: string, op: BinaryId, { float = false, full: precise = false, save = true, gradients }: BinarySpec) {
   interface Kept {
     shapes: readonly [readonly number[], readonly number[]];
     sides: readonly [Side | null, Side | null]; // numbers; null stands for a saved tensor
@@ -168,7 +174,7 @@ function binary(name: string, op: BinaryId, { float = false, save = true, gradie
     gradients: gradients ? [gradient(0), gradient(1)] : [null, null],
   });
   return (a: Operand, b: Operand): Tensor => {
-    const [x, y] = promote(a, b, name, float);
+    const [x, y] = precise ? promote(full(a), full(b), name, float) : promote(a, b, name, float);
     return apply(x, y);
   };
 }
@@ -188,6 +194,7 @@ export const div = binary('div', Op.div, {
   ],
 });
 export const pow = binary('pow', Op.pow, {
+  full: true,
   gradients: [
     (g, a, b) => ternaryKernel(Op.powBackwardBase, g, a, b),
     (g, a, b) => ternaryKernel(Op.powBackwardExponent, g, a, b),

@@ -7,6 +7,7 @@ import { run } from '../native/run.js';
 import { checkDType, dtypeCategory, isFloating, type DType } from '../tensor/dtype.js';
 import { formatShape, normalizeDims, numelOf, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, viewOf, type Tensor } from '../tensor/tensor.js';
+import { full } from './autocast.js';
 import { binaryKernel, expandView, reduceKernel, unaryKernel, type ReduceId } from './kernels.js';
 import { cast } from './promote.js';
 
@@ -80,7 +81,7 @@ const as = (x: Tensor, dtype: DType | undefined, where: string): Tensor =>
 const sumOp = reduction('sum', Op.sum, wide, spread);
 /** Sum. Integers and bool are summed as int64 unless a dtype is given. */
 export function sum(x: Tensor, dim?: Dims, options: SumOptions = {}): Tensor {
-  return sumOp(as(x, options.dtype, 'sum'), dim, options);
+  return sumOp(full(as(x, options.dtype, 'sum')), dim, options);
 }
 
 const meanOp = reduction('mean', Op.mean, (d) => d, (g, kept) =>
@@ -111,7 +112,7 @@ const prodOp = reduction(
 
 /** Product. Integers and bool are multiplied as int64 unless a dtype is given. */
 export function prod(x: Tensor, dim?: Dims, options: SumOptions = {}): Tensor {
-  return prodOp(as(x, options.dtype, 'prod'), dim, options);
+  return prodOp(full(as(x, options.dtype, 'prod')), dim, options);
 }
 
 function asNumbers(mask: Tensor, dtype: DType): Tensor {

@@ -5,6 +5,7 @@ import { run } from '../native/run.js';
 import { checkDType, type DType } from '../tensor/dtype.js';
 import { normalizeDim } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
+import { full } from './autocast.js';
 import { checkFloat } from './checks.js';
 import { like } from './kernels.js';
 import { cast } from './promote.js';
@@ -31,8 +32,8 @@ function normalized(name: string, forwardOp: SoftmaxId, backwardOp: BackwardId) 
       },
     ],
   });
-  return (x: Tensor, dim: number, { dtype }: { dtype?: DType } = {}): Tensor => {
-    checkTensor(x, name);
+  return (given: Tensor, dim: number, { dtype }: { dtype?: DType } = {}): Tensor => {
+    const x = full(checkTensor(given, name));
     const at = normalizeDim(dim, x.ndim, name);
     const input = dtype === undefined || checkDType(dtype, name) === x.dtype ? x : cast(x, dtype);
     checkFloat(input, name);

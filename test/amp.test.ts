@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, test } from 'vitest';
+import { amp, ArgumentError, F, LenodeError, manualSeed, nn, noGrad, ones, optim, randint, randn, tensor, type Tensor } from '../lib/index.js';
+
+const bits = (t: Tensor): number[] => [...t.to('float32').dataSync()] as number[];
+
+describe('autocast', () => {
+  test('products and convolutions compute in the half type, as if their operands had been converted', () => {
+    manualSeed(0);
+    const [x, weight, bias] = [randn([2, 3, 6, 6]), randn([4, 3, 3, 3]), randn([4])];
+    const y = amp.autocast('bfloat16', () => F.conv2d(x, weight, bias));
+    expect(y.dtype).toBe('bfloat16');
+    expect(bits(y)).toEqual(bits(F.conv2d(x.to('bfloat16'), weight.to('bfloat16'), bias.to('bfloat16'))));
+    const [a, b] = [randn([3, 5]), randn([5, 2])];
+    for (const dtype of ['bfloat16', 'float16'] as const) {
+      const products = amp.autocast(dtype, () => [a.matmul(b), F.linear(a, b.t()), F.convTranspose2d(x, weight.permute([1, 0, 2, 3]))]);
+      expect(products.map((t) => t.dtype)).toEqual([dtype, dtype, dtype]);
+      expect(bits(products[0]!)).toEqual(bits(a.to(dtype).matmul(b.to(dtype))));
+    }
+  });
+
+  test('losses, softmax and exponentials compute in float32; what is added or joined takes the wider type', () => {
+    const half = randn([4, 3]).to('bfloat16');
+    const labels = tensor([0, 1, 2, 1], { dtype: 'int64' });
+    amp.autocast('bfloat16', () => {
+      for (const t of [F.crossEntropy(half, labels), F.softmax(half, 1), half.exp(), half.abs().pow(2), F.mseLoss(half, half), half.sum()])
+        expect(t.dtype).toBe('float32');
+      for (const t of [half.relu(), half.add(half), half.mul(2)]) expect(t.dtype).toBe('bfloat16');
+      expect(half.add(randn([4, 3])).dtype).toBe('float32');
+    });
+    expect(half.exp().dtype).toBe('bfloat16');
+  });
+
+  test('float64 and integers are left alone; options switch it off; scopes nest and end', () => {
+    const x = randn([2, 2], { dtype: 'float64' });
+    const y = randn([2, 2]);
+    amp.autocast('bfloat16', () => {
+      expect(amp.autocastDType()).toBe('bfloat16');
+      expect(x.matmul(x).dtype).toBe('float64');
+      amp.autocast('float16', () => expect(y.matmul(y).dtype).toBe('float16'));
+      amp.autocast('float16', () => expect(y.matmul(y).dtype).toBe('float32'), { enabled: false });
+      expect(y.matmul(y).dtype).toBe('bfloat16');
+    });
+    expect(() => amp.autocast('bfloat16', () => { throw new RangeError('inside'); })).toThrow(RangeError);
+    expect(amp.autocastDType()).toBeNull();
+    expect(() => amp.autocast('float32' as never, () => 0)).toThrow(ArgumentError);
+    expect(() => amp.autocast('bfloat16', 3 as never)).toThrow(ArgumentError);
+  });
+
+  test('an asynchronous body keeps the mode across its awaits, and nobody else sees it', async () => {
+    const x = randn([2, 2]);
+    const inside = amp.autocast('bfloat16', async () => {
+      await Promise.resolve();
+      return x.matmul(x).dtype;
+    });
+    expect(x.matmul(x).dtype).toBe('float32');
+    expect(await inside).toBe('bfloat16');
+  });
+
+  test('a parameter is converted once, again when it has changed, and gets its gradient in its own type', () => {
+    const layer = new nn.Linear(3, 3);
+    const x = randn([2, 3]);
+    const twice = amp.autocast('bfloat16', () => layer.forward(layer.forward(x)));
+    twice.sum().backward();
+    expect(layer.weight.grad!.dtype).toBe('float32');
+    const half = { weight: layer.weight.detach().to('bfloat16').requiresGrad_(), bias: layer.bias!.detach().to('bfloat16').requiresGrad_() };
+    const once = F.linear(x.to('bfloat16'), half.weight, half.bias);
+    F.linear(once, half.weight, half.bias).sum().backward();
+    expect(bits(layer.weight.grad!)).toEqual(bits(half.weight.grad!));
+    amp.autocast('bfloat16', () => {
+      const before = bits(layer.forward(x));
+      noGrad(() => nn.init.zeros_(layer.weight));
+      expect(bits(layer.forward(x))).not.toEqual(before);
+      // What was converted without recording has no gradient to pass on.
+      layer.zeroGrad();
+      noGrad(() => layer.forward(x));
+      layer.forward(x).sum().backward();
+    });
+    expect(layer.weight.grad).not.toBeNull();
+  });
+
+  test('a network learns', () => {
+    manualSeed(3);
+    const model = new nn.Sequential(new nn.Conv2d(1, 8, 3), new nn.BatchNorm2d(8), new nn.ReLU(), new nn.Flatten(), new nn.Linear(8 * 36, 4));
+    const optimizer = new optim.Adam(model.parameters(), { lr: 0.01 });
+    const [images, labels] = [randn([32, 1, 8, 8]), randint(0, 4, [32])];
+    let loss: Tensor = ones([]);
+    for (let i = 0; i < 30; i++) {
+      optimizer.zeroGrad();
+      loss = amp.autocast('bfloat16', () => F.crossEntropy(model.forward(images), labels));
+      expect(loss.dtype).toBe('float32');
+      loss.backward();
+      optimizer.step();
+    }
+    expect(loss.itemSync()).toBeLessThan(0.1);
+  });
+});
+
+describe('GradScaler', () => {
+  const make = () => {
+    const p = tensor([1, 2]).requiresGrad_() as Tensor;
+    return { p, optimizer: new optim.SGD([p], { lr: 0.5 }) };
+  };
+
+  test('the step is that without scaling', async () => {
+    const { p, optimizer } = make();
+    const scaler = new amp.GradScaler({ initScale: 1024 });
+    scaler.scale(p.square().sum()).backward();
+    expect(bits(p.grad!)).toEqual([2048, 4096]);
+    expect(await scaler.step(optimizer)).toBe(true);
+    scaler.update();
+    expect(bits(p)).toEqual([0, 0]);
+    expect(scaler.getScale()).toBe(1024);
+  });
+
+  test('an overflow leaves the step out and shrinks the factor; good steps grow it', async () => {
+    const { p, optimizer } = make();
+    const scaler = new amp.GradScaler({ initScale: 8, growthInterval: 2 });
+    scaler.scale(p.mul(Infinity).sum()).backward();
+    expect(await scaler.step(optimizer)).toBe(false);
+    scaler.update();
+    expect(bits(p)).toEqual([1, 2]);
+    expect(scaler.getScale()).toBe(4);
+    for (const expected of [4, 8]) {
+      optimizer.zeroGrad();
+      scaler.scale(p.sum()).backward();
+      scaler.unscale_(optimizer);
+      expect(bits(p.grad!)).toEqual([1, 1]);
+      expect(scaler.stepSync(optimizer)).toBe(true);
+      scaler.update();
+      expect(scaler.getScale()).toBe(expected);
+    }
+    expect(scaler.stateDict()).toEqual({ scale: 8, growth_factor: 2, backoff_factor: 0.5, growth_interval: 2, _growth_tracker: 0 });
+  });
+
+  test('state, misuse and switching off', async () => {
+    const { p, optimizer } = make();
+    const scaler = new amp.GradScaler();
+    const saved = new amp.GradScaler({ initScale: 4 }).stateDict() as amp.GradScalerState;
+    scaler.loadStateDict({ ...saved, _growth_tracker: 7 });
+    expect(scaler.stateDict()).toEqual({ ...saved, _growth_tracker: 7 });
+    expect(() => scaler.loadStateDict({ ...saved, scale: 0 })).toThrow(ArgumentError);
+    expect(() => scaler.update()).toThrow(LenodeError);
+    p.sum().backward();
+    scaler.unscale_(optimizer);
+    expect(() => scaler.unscale_(optimizer)).toThrow(LenodeError);
+    await scaler.step(optimizer);
+    await expect(scaler.step(optimizer)).rejects.toThrow(LenodeError);
+    expect(() => new amp.GradScaler({ initScale: -1 })).toThrow(ArgumentError);
+    expect(() => new amp.GradScaler({ growthFactor: 1 })).toThrow(ArgumentError);
+    expect(() => new amp.GradScaler({ backoffFactor: 1 })).toThrow(ArgumentError);
+    const off = new amp.GradScaler({ enabled: false });
+    expect(off.getScale()).toBe(1);
+    expect(off.scale(p)).toBe(p);
+    expect(await off.step(optimizer)).toBe(true);
+    expect(off.stateDict()).toEqual({});
+  });
+});
