@@ -59,8 +59,8 @@ describe('safetensors', () => {
     expect(Object.fromEntries(opened.metadata)).toEqual({ note: 'Zürich\n' });
     for (const { begin, dtype } of opened.tensors.values())
       if (dtype === 'float64' || dtype === 'int64') expect(begin % 8).toBe(0);
-    expect((await opened.read('float16')).dtype).toBe('float16');
-    await expect(opened.read('other')).rejects.toThrow(ArgumentError);
+    expect((await opened.tensor('float16')).dtype).toBe('float16');
+    await expect(opened.tensor('other')).rejects.toThrow(ArgumentError);
     await opened.close();
   });
 

@@ -103,11 +103,11 @@ export async function loadCheckpoint(
     if (model) {
       const present = new Map(Object.entries(model.stateDict()));
       const offered = new Map([...names.model].map(([name, key]) => [name, file.tensors.get(key)!]));
-      checkFit(present, offered, `the model in it does not fit ${model.constructor.name}:`, { strict: true, exactDTypes: true });
+      checkFit(present, offered, `the model in it does not fit ${model.constructor.name}:`, { strict: true, exact: true });
     }
     const load = async (wanted: ReadonlyMap<string, string>): Promise<StateDict> => {
       const result = Object.create(null) as StateDict;
-      for (const [name, key] of wanted) read.push((result[name] = await file.read(key)));
+      for (const [name, key] of wanted) read.push((result[name] = await file.tensor(key)));
       return result;
     };
     const commits: (() => unknown)[] = [];
@@ -115,7 +115,7 @@ export async function loadCheckpoint(
       const { state } = part(saved.scheduler, 'schedule', scheduler);
       commits.push(() => scheduler.loadStateDict(state)); // changes nothing if it throws, and so goes first
     }
-    if (model) commits.push(model.prepareLoad(await load(names.model), { strict: true, exactDTypes: true }).commit);
+    if (model) commits.push(model.prepareLoad(await load(names.model), { strict: true, exact: true }).commit);
     if (optimizer) {
       const { param_groups } = part(saved.optimizer, 'optimizer', optimizer);
       const state = byParameter(await load(names.optimizer));

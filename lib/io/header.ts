@@ -4,9 +4,13 @@
 import { ArgumentError, FormatError } from '../native/errors.js';
 import { itemSize, type DType } from '../tensor/dtype.js';
 import { MAX_RANK, numelOf, type Shape } from '../tensor/shape.js';
+import { dtypeOf, storedItemSize, type StoredDType, type WidenOptions } from './stored.js';
 
 export interface TensorEntry {
+  /** What it is read as. */
   readonly dtype: DType;
+  /** What it is in the file. */
+  readonly stored: StoredDType;
   readonly shape: Shape;
   /** Bytes from the end of the header. */
   readonly begin: number;
@@ -18,7 +22,7 @@ export interface Header {
   readonly metadata: Map<string, string>;
 }
 
-const dtypeNames: Readonly<Record<DType, string>> = {
+const dtypeNames: Readonly<Record<StoredDType, string>> = {
   float32: 'F32',
   float64: 'F64',
   float16: 'F16',
@@ -27,8 +31,12 @@ const dtypeNames: Readonly<Record<DType, string>> = {
   int64: 'I64',
   uint8: 'U8',
   bool: 'BOOL',
+  int8: 'I8',
+  int16: 'I16',
+  uint16: 'U16',
+  uint32: 'U32',
 };
-const dtypeByName = new Map(Object.entries(dtypeNames).map(([dtype, name]) => [name, dtype as DType]));
+const dtypeByName = new Map(Object.entries(dtypeNames).map(([dtype, name]) => [name, dtype as StoredDType]));
 const METADATA = '__metadata__';
 
 /** Bounds what parsing a hostile header can take; real ones are below a megabyte. */
@@ -48,7 +56,7 @@ function isCount(value: unknown): value is number {
 }
 
 /** @throws FormatError that begins with `path`, unless text and file are a valid header and its tensors */
-export function parseHeader(text: string, dataBytes: number, path: string): Header {
+export function parseHeader(text: string, dataBytes: number, path: string, options: WidenOptions = {}): Header {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -60,7 +68,7 @@ export function parseHeader(text: string, dataBytes: number, path: string): Head
   let metadata = new Map<string, string>();
   for (const [name, value] of Object.entries(json)) {
     if (name === METADATA) metadata = parseMetadata(value, path);
-    else tensors.set(name, parseEntry(value, `${path}: ${name}`));
+    else tensors.set(name, parseEntry(value, `${path}: ${name}`, options));
   }
   checkPlaces(tensors, dataBytes, path);
   return { tensors, metadata };
@@ -72,11 +80,11 @@ function parseMetadata(value: unknown, path: string): Map<string, string> {
   return new Map(Object.entries(value as Record<string, string>));
 }
 
-function parseEntry(value: unknown, where: string): TensorEntry {
+function parseEntry(value: unknown, where: string, options: WidenOptions): TensorEntry {
   if (!isObject(value)) throw new FormatError(`${where}: its header entry is no object`);
   const { dtype: code, shape, data_offsets: offsets } = value;
-  const dtype = dtypeByName.get(code as string);
-  if (dtype === undefined)
+  const stored = dtypeByName.get(code as string);
+  if (stored === undefined)
     throw new FormatError(`${where}: expected one of the dtypes ${[...dtypeByName.keys()].join(', ')}, got ${excerpt(code)}`);
   if (!Array.isArray(shape) || !shape.every(isCount))
     throw new FormatError(`${where}: the shape must be an array of sizes, got ${excerpt(shape)}`);
@@ -84,10 +92,10 @@ function parseEntry(value: unknown, where: string): TensorEntry {
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))
     throw new FormatError(`${where}: data_offsets must be two positions, got ${excerpt(offsets)}`);
   const [begin, end] = offsets as [number, number];
-  const bytes = numelOf(shape) * itemSize(dtype);
+  const bytes = numelOf(shape) * storedItemSize(stored);
   if (end - begin !== bytes)
-    throw new FormatError(`${where}: shape [${shape.join(', ')}] of ${dtype} takes ${bytes} bytes, data_offsets give ${end - begin}`);
-  return { dtype, shape, begin, end };
+    throw new FormatError(`${where}: shape [${shape.join(', ')}] of ${stored} takes ${bytes} bytes, data_offsets give ${end - begin}`);
+  return { dtype: dtypeOf(stored, where, options), stored, shape, begin, end };
 }
 
 // The tensors must cover the data with no gap and no overlap.
@@ -112,7 +120,7 @@ export function placeTensors(infos: Iterable<readonly [name: string, info: { sha
   for (const [name, { shape, dtype }] of ordered) {
     if (name === METADATA) throw new ArgumentError(`saveSafetensors: no tensor can be called ${METADATA}`);
     const end = at + numelOf(shape) * itemSize(dtype);
-    result.set(name, { dtype, shape, begin: at, end });
+    result.set(name, { dtype, stored: dtype, shape, begin: at, end });
     at = end;
   }
   return result;
@@ -120,9 +128,9 @@ export function placeTensors(infos: Iterable<readonly [name: string, info: { sha
 
 /** The bytes that a file begins with; padded so that the data is aligned. @throws ArgumentError when they are too many */
 export function formatHeader({ tensors, metadata }: Header): Buffer {
-  const json: [string, unknown][] = [...tensors].map(([name, { dtype, shape, begin, end }]) => [
+  const json: [string, unknown][] = [...tensors].map(([name, { stored, shape, begin, end }]) => [
     name,
-    { dtype: dtypeNames[dtype], shape, data_offsets: [begin, end] },
+    { dtype: dtypeNames[stored], shape, data_offsets: [begin, end] },
   ]);
   if (metadata.size > 0) json.unshift([METADATA, Object.fromEntries(metadata)]);
   const text = Buffer.from(JSON.stringify(Object.fromEntries(json)), 'utf8');

@@ -1,40 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files of named tensors that other libraries read and write, too; the format has no code in it and is read in parts.
-import { open, type FileHandle } from 'node:fs/promises';
-import { ArgumentError, FileError, FormatError } from '../native/errors.js';
+import { basename, dirname, extname, join } from 'node:path';
+import { ArgumentError, FormatError } from '../native/errors.js';
 import type { StateDict } from '../nn/state.js';
-import { device as toDevice, type DeviceLike } from '../tensor/device.js';
+import type { Device, DeviceLike } from '../tensor/device.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { writeAtomically } from './atomic.js';
-import { fromBytes, toBytes } from './bytes.js';
+import { toBytes } from './bytes.js';
+import { RandomFile } from './files.js';
 import { formatHeader, MAX_HEADER_BYTES, parseHeader, placeTensors, type Header, type TensorEntry } from './header.js';
+import { fromStored, type WidenOptions } from './stored.js';
+import { WeightsFile } from './weights-file.js';
 
 /** A safetensors file, of which only the header has been read. Close it when done, or declare it with `await using`. */
-export class SafetensorsFile {
+export class SafetensorsFile extends WeightsFile {
   private constructor(
-    readonly path: string,
-    private readonly file: FileHandle,
+    private readonly file: RandomFile,
     private readonly header: Header,
     private readonly dataStart: number,
-  ) {}
+  ) {
+    super(file.path);
+  }
 
-  /** @throws FileError when there is no such file; FormatError for what is no safetensors file, or a truncated one */
-  static async open(path: string): Promise<SafetensorsFile> {
-    const file = await open(path, 'r').catch((cause: Error) => {
-      throw new FileError(`${path} cannot be opened: ${cause.message}`, { cause });
-    });
+  /**
+   * @throws FileError when there is no such file; FormatError for what is no safetensors file, or a truncated one;
+   * DTypeError for integers that only `widen` can read
+   */
+  static async open(path: string, options: WidenOptions = {}): Promise<SafetensorsFile> {
+    const file = await RandomFile.open(path);
     try {
-      const { size } = await file.stat();
+      const { size } = file;
       if (size < 8) throw new FormatError(`${path}: ${size} bytes are no safetensors file`);
-      const length = (await readExactly(file, 0, 8, path)).readBigUInt64LE(0);
+      const length = (await file.read(0, 8)).readBigUInt64LE(0);
       if (length > BigInt(Math.min(size - 8, MAX_HEADER_BYTES)))
         throw new FormatError(
           `${path}: the header should have ${length} bytes, but the file has ${size - 8} and at most ` +
             `${MAX_HEADER_BYTES} are allowed: it is truncated, or no safetensors file`,
         );
       const dataStart = 8 + Number(length);
-      const text = (await readExactly(file, 8, Number(length), path)).toString('utf8');
-      return new SafetensorsFile(path, file, parseHeader(text, size - dataStart, path), dataStart);
+      const text = (await file.read(8, Number(length))).toString('utf8');
+      return new SafetensorsFile(file, parseHeader(text, size - dataStart, path, options), dataStart);
     } catch (error) {
       await file.close();
       throw error;
@@ -50,70 +55,102 @@ export class SafetensorsFile {
     return this.header.metadata;
   }
 
-  /**
-   * Reads one tensor.
-   * @throws ArgumentError when there is none of this name; FormatError when the file has shrunk since it was opened
-   */
-  async read(name: string, where: DeviceLike = 'cpu'): Promise<Tensor> {
-    const entry = this.tensors.get(name);
-    if (!entry) throw new ArgumentError(`${this.path}: there is no tensor ${name}`);
-    const { shape, dtype, begin, end } = entry;
-    const bytes = await readExactly(this.file, this.dataStart + begin, end - begin, `${this.path}: ${name}`);
-    if (dtype === 'bool' && bytes.some((b) => b > 1)) throw new FormatError(`${this.path}: ${name}: bools must be 0 or 1`);
-    return fromBytes(bytes, shape, dtype, toDevice(where));
+  protected override async readTensor(name: string, where: Device): Promise<Tensor> {
+    const { shape, stored, begin, end } = this.tensors.get(name)!;
+    const what = `${this.path}: ${name}`;
+    return fromStored(await this.file.read(this.dataStart + begin, end - begin, what), shape, stored, where, what);
   }
 
   async close(): Promise<void> {
     await this.file.close();
   }
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-}
-
-async function readExactly(file: FileHandle, position: number, length: number, what: string): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(length);
-  let done = 0;
-  while (done < length) {
-    const { bytesRead } = await file.read(bytes, done, length - done, position + done);
-    if (bytesRead === 0) throw new FormatError(`${what}: the file ended ${length - done} bytes too early`);
-    done += bytesRead;
-  }
-  return bytes;
 }
 
 /**
  * Reads all tensors of a safetensors file.
  *
- * @param options device: where to put them; default the CPU
+ * @param options device: where to put them, default the CPU. widen: see WidenOptions
  * @throws FormatError for what is no safetensors file, or a truncated or contradictory one
  */
-export async function loadSafetensors(path: string, { device = 'cpu' }: { device?: DeviceLike } = {}): Promise<StateDict> {
-  const file = await SafetensorsFile.open(path);
+export async function loadSafetensors(
+  path: string,
+  { device = 'cpu', widen = false }: { device?: DeviceLike } & WidenOptions = {},
+): Promise<StateDict> {
+  const file = await SafetensorsFile.open(path, { widen });
   try {
     const result = Object.create(null) as StateDict;
-    for (const name of file.tensors.keys()) result[name] = await file.read(name, device);
+    for (const name of file.keys()) result[name] = await file.tensor(name, { device });
     return result;
   } finally {
     await file.close();
   }
 }
 
+export interface SaveSafetensorsOptions {
+  /** Texts to be saved beside the tensors. */
+  metadata?: Readonly<Record<string, string>>;
+  /**
+   * The size of a file above which several are written: `model-00001-of-00003.safetensors` and so on for
+   * `model.safetensors`, with an index beside them. A larger tensor has a file of its own.
+   */
+  maxShardBytes?: number;
+}
+
 /**
  * Writes named tensors, row-major, to a file that is complete or not there at all. One tensor at a time is held in
  * memory; their values should not be changed before the promise is fulfilled.
  *
- * @param options metadata: texts to be saved beside them
+ * @returns what to load: `path`, or of several files the index, which is written last
  */
 export async function saveSafetensors(
   path: string,
   tensors: Readonly<StateDict> | ReadonlyMap<string, Tensor>,
-  { metadata = {} }: { metadata?: Readonly<Record<string, string>> } = {},
-): Promise<void> {
+  { metadata = {}, maxShardBytes = Infinity }: SaveSafetensorsOptions = {},
+): Promise<string> {
   const entries = new Map(tensors instanceof Map ? tensors : Object.entries(tensors));
   for (const [name, t] of entries) checkTensor(t, 'saveSafetensors', name);
   for (const [name, text] of Object.entries(metadata))
     if (typeof text !== 'string') throw new ArgumentError(`saveSafetensors: metadata must be texts, ${name} is ${typeof text}`);
+  if (!(maxShardBytes > 0)) throw new ArgumentError(`saveSafetensors: maxShardBytes must be positive, got ${maxShardBytes}`);
+  const shards = divide(entries, maxShardBytes);
+  if (shards.length === 1) {
+    await writeFile(path, entries, metadata);
+    return path;
+  }
+  const stem = basename(path, extname(path));
+  const number = (n: number) => String(n).padStart(5, '0');
+  const weightMap: Record<string, string> = Object.create(null) as Record<string, string>;
+  let total = 0;
+  for (const [i, shard] of shards.entries()) {
+    const name = `${stem}-${number(i + 1)}-of-${number(shards.length)}${extname(path)}`;
+    await writeFile(join(dirname(path), name), shard, metadata);
+    for (const [key, t] of shard) {
+      weightMap[key] = name;
+      total += t.nbytes;
+    }
+  }
+  const index = `${path}.index.json`;
+  const json = JSON.stringify({ metadata: { total_size: total }, weight_map: weightMap }, null, 2);
+  await writeAtomically(index, (write) => write(Buffer.from(`${json}\n`)));
+  return index;
+}
+
+// As many tensors into each file as fit, in their order.
+function divide(entries: ReadonlyMap<string, Tensor>, maxBytes: number): Map<string, Tensor>[] {
+  const shards = [new Map<string, Tensor>()];
+  let bytes = 0;
+  for (const [name, t] of entries) {
+    if (bytes > 0 && bytes + t.nbytes > maxBytes) {
+      shards.push(new Map());
+      bytes = 0;
+    }
+    shards.at(-1)!.set(name, t);
+    bytes += t.nbytes;
+  }
+  return shards;
+}
+
+async function writeFile(path: string, entries: ReadonlyMap<string, Tensor>, metadata: Readonly<Record<string, string>>): Promise<void> {
   const placed = placeTensors(entries);
   const header = formatHeader({ tensors: placed, metadata: new Map(Object.entries(metadata)) });
   await writeAtomically(path, async (write) => {

@@ -8,7 +8,7 @@ import { checkDType, dtypes, isFloating, type DType, type FloatDType } from '../
 import { checkTensor, Tensor } from '../tensor/tensor.js';
 import { addHook } from './hooks.js';
 import { Parameter, rebind } from './parameter.js';
-import { checkFit, stageValues, type FitRules, type KeyReport, type StateDict } from './state.js';
+import { checkFit, stageValues, versionsOf, type FitRules, type KeyReport, type StateDict } from './state.js';
 
 /** A module of any signature. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- only any stands for every A and R at once
@@ -177,6 +177,9 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
   /**
    * Copies values into the parameters and persistent buffers, converted to their dtypes, devices and memory layouts.
    *
+   * As in PyTorch, `num_batches_tracked` may be missing in a dictionary that tells no versions of its modules, or old
+   * ones; the count is then kept.
+   *
    * @param options strict: whether missing and unexpected names are errors; default true
    * @returns the missing and the unexpected names
    * @throws StateDictError that lists what is missing, unexpected or misshapen; the module is then as it was
@@ -194,7 +197,10 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
       throw new ArgumentError(`${where}: expected an object of tensors, got ${String(state)}`);
     const present = new Map(this.#tensors('state', ''));
     const offered = new Map(Object.entries(state).map(([name, t]) => [name, checkTensor(t, where, name)]));
-    const report = checkFit(present, offered, `${where}: the values do not fit ${this.constructor.name}:`, rules);
+    const report = checkFit(present, offered, `${where}: the values do not fit ${this.constructor.name}:`, {
+      versions: versionsOf(state),
+      ...rules,
+    });
     const pairs = [...present].flatMap(([name, t]) => (offered.has(name) ? [[t, offered.get(name)!] as const] : []));
     return { report, commit: stageValues(pairs, where) };
   }

@@ -25,11 +25,36 @@ export interface TensorInfo {
   readonly dtype: DType;
 }
 
+/** Versions of the modules that a state dict was taken from, by their names: PyTorch's `_metadata`. */
+export type VersionTable = ReadonlyMap<string, number>;
+
+const versionTables = new WeakMap<object, VersionTable>();
+
+/** Remembers with a state dict the versions that its file gave. */
+export function setVersions(state: object, versions: VersionTable): void {
+  versionTables.set(state, versions);
+}
+export function versionsOf(state: object): VersionTable | undefined {
+  return versionTables.get(state);
+}
+
+const BATCH_COUNT = 'num_batches_tracked';
+const BATCH_COUNT_SINCE = 2;
+
+// As in PyTorch: layers of normalization did not count batches at first, and keep their count then.
+function mayBeMissing(key: string, versions: VersionTable | undefined): boolean {
+  if (key !== BATCH_COUNT && !key.endsWith(`.${BATCH_COUNT}`)) return false;
+  const version = versions?.get(key.slice(0, -BATCH_COUNT.length - 1));
+  return version === undefined || version < BATCH_COUNT_SINCE;
+}
+
 export interface FitRules {
   /** Whether missing and unexpected names are errors. Tensors of the wrong shape always are. */
   strict: boolean;
-  /** Whether dtypes must be equal; else values are converted. */
-  exactDTypes?: boolean;
+  /** Whether dtypes must be equal and all names there; else values are converted, and old files may lack counts. */
+  exact?: boolean;
+  /** Of the modules that the values were taken from. */
+  versions?: VersionTable | undefined;
 }
 
 /**
@@ -42,9 +67,9 @@ export function checkFit(
   present: ReadonlyMap<string, TensorInfo>,
   offered: ReadonlyMap<string, TensorInfo>,
   what: string,
-  { strict, exactDTypes = false }: FitRules,
+  { strict, exact = false, versions }: FitRules,
 ): KeyReport {
-  const missingKeys = [...present.keys()].filter((key) => !offered.has(key));
+  const missingKeys = [...present.keys()].filter((key) => !offered.has(key) && (exact || !mayBeMissing(key, versions)));
   const unexpectedKeys = [...offered.keys()].filter((key) => !present.has(key));
   const misfits: string[] = [];
   for (const [key, mine] of present) {
@@ -52,7 +77,7 @@ export function checkFit(
     if (!theirs) continue;
     if (!sameShape(mine.shape, theirs.shape))
       misfits.push(`${key}: expected shape ${formatShape(mine.shape)}, got ${formatShape(theirs.shape)}`);
-    else if (exactDTypes && mine.dtype !== theirs.dtype)
+    else if (exact && mine.dtype !== theirs.dtype)
       misfits.push(`${key}: expected dtype ${mine.dtype}, got ${theirs.dtype}`);
   }
   const problems = [

@@ -155,8 +155,8 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
   }
 
   /** @internal Checks everything; what it returns does the loading. */
-  prepareLoad(saved: OptimizerState, exactDTypes = false): () => void {
-    return prepareLoad(this, saved, (options) => this.checkOptions(options), exactDTypes);
+  prepareLoad(saved: OptimizerState, exact = false): () => void {
+    return prepareLoad(this, saved, (options) => this.checkOptions(options), exact);
   }
 
   /** What is remembered of p: zeros of its form under each name, at first. */

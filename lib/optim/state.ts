@@ -53,7 +53,7 @@ export function prepareLoad<O extends GroupOptions>(
   optimizer: Owner<O>,
   saved: OptimizerState,
   checkOptions: (options: O) => void,
-  exactDTypes = false,
+  exact = false,
 ): () => void {
   const what = `loadStateDict: the values do not fit this ${optimizer.constructor.name}`;
   const { paramGroups } = optimizer;
@@ -96,7 +96,7 @@ export function prepareLoad<O extends GroupOptions>(
       if (!(t instanceof Tensor)) throw new StateDictError(`${what}: state.${number}.${name} is no tensor`);
       offered.set(`state.${number}.${name}`, t as Tensor);
     }
-  checkFit(expected, offered, `${what}:`, { strict: true, exactDTypes });
+  checkFit(expected, offered, `${what}:`, { strict: true, exact });
 
   const state = new Map<Tensor, ParamState>();
   const counters = new Map<string, Tensor>();

@@ -41,8 +41,8 @@ export class NumpyArray {
   fortran = false;
 }
 
-/** Elements as little-endian machines hold them. */
-export function littleEndian(bytes: Uint8Array, itemSize: number): Uint8Array {
+/** A copy with the bytes of each element in reverse: big-endian ones as little-endian ones, and back. */
+export function swapBytes(bytes: Uint8Array, itemSize: number): Uint8Array {
   const swapped = Uint8Array.from(bytes);
   for (let i = 0; i < swapped.length; i += itemSize) swapped.subarray(i, i + itemSize).reverse();
   return swapped;
@@ -111,7 +111,7 @@ function fill(
   if (!(bytes instanceof Uint8Array) || bytes.length !== expected)
     return fail(`an array of shape [${shape.join(', ')}] of ${dtype.name} does not have its ${expected} bytes`);
   if (dtype.bigEndian) charge(bytes.length);
-  array.data = dtype.bigEndian ? littleEndian(bytes, dtype.itemSize) as Uint8Array<ArrayBuffer> : bytes as Uint8Array<ArrayBuffer>;
+  array.data = dtype.bigEndian ? swapBytes(bytes, dtype.itemSize) as Uint8Array<ArrayBuffer> : bytes as Uint8Array<ArrayBuffer>;
   array.shape = [...(shape as number[])];
   array.dtype = dtype;
   array.fortran = fortran;
