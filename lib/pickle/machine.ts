@@ -49,7 +49,7 @@ export interface PickleRules {
 /** The longest pickle that is read. Tensors lie beside it, so that those of large networks are below a megabyte. */
 export const MAX_PICKLE_BYTES = 2 ** 26;
 // Bounds of memory. A pickle of n bytes can make at most n objects, and a real one far fewer.
-const MAX_OBJECTS = 2 ** 22;
+const MAX_OBJECTS = 2 ** 20;
 const MAX_NAME = 512;
 
 /**
