@@ -267,6 +267,18 @@ describe('leaving early', () => {
   });
 });
 
+test('memory stays flat over epochs', async () => {
+  const dataset = new datasets.FakeData({ size: 64, imageSize: [3, 128, 128], transform: new T.ToDtype('float32') });
+  await using loader = new DataLoader(dataset, { batchSize: 16, numWorkers: 2, persistentWorkers: true });
+  const resident: number[] = [];
+  for (let epoch = 0; epoch < 24; epoch++) {
+    for await (const [x] of loader) expect(x.dtype).toBe('float32');
+    resident.push(process.memoryUsage.rss() / 2 ** 20);
+  }
+  // An epoch's batches are 12 MiB: what is kept of each would be 192 MiB over the last 16 epochs.
+  expect(resident.at(-1)! - resident[7]!).toBeLessThan(96);
+});
+
 test('batches arrive while the event loop stays free, in the layout of convolutions', async () => {
   let ticks = 0;
   const timer = setInterval(() => ticks++, 1);

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the compiler knows of datasets, loaders and transforms.
 import { expectTypeOf, test } from 'vitest';
-import { data, DataLoader, datasets, transforms as T, type Dataset, type Tensor } from '../lib/index.js';
+import { type data, DataLoader, datasets, transforms as T, type Dataset, type Tensor } from '../lib/index.js';
+
+declare function batchOf<B>(loader: AsyncIterable<B>): B;
 
 test('a loader knows its batches', () => {
   const fake = new datasets.FakeData({ transform: new T.Resize(8) });
   expectTypeOf(fake.get(0)).toEqualTypeOf<[data.Image, number]>();
-  type Batch<L> = L extends AsyncIterable<infer B> ? B : never;
   const loader = new DataLoader(fake, { numWorkers: 2 });
-  expectTypeOf<Batch<typeof loader>>().toExtend<[Tensor, Tensor]>();
+  expectTypeOf(batchOf(loader)).toExtend<[Tensor, Tensor]>();
   const cifar = new DataLoader({} as datasets.CIFAR10);
-  expectTypeOf<Batch<typeof cifar>>().toEqualTypeOf<readonly [images: Tensor, labels: Tensor]>();
+  expectTypeOf(batchOf(cifar)).toEqualTypeOf<readonly [images: Tensor, labels: Tensor]>();
   const collated = new DataLoader(fake, { collateFn: (samples) => samples.length });
-  expectTypeOf<Batch<typeof collated>>().toEqualTypeOf<number>();
+  expectTypeOf(batchOf(collated)).toEqualTypeOf<number>();
   const numbers = new DataLoader({ length: 1, get: (i: number) => i } as Dataset<number>);
-  expectTypeOf<Batch<typeof numbers>>().toEqualTypeOf<Tensor>();
+  expectTypeOf(batchOf(numbers)).toEqualTypeOf<Tensor>();
 });
 
 test('a transform makes of an image what it makes', () => {

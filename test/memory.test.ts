@@ -64,6 +64,17 @@ test('an asynchronous training loop runs in flat memory with no dispose', async 
   expect(peakBytes).toBeLessThan(400 * 2 ** 20);
 });
 
+test('a loop that only makes tensors of arrays runs in flat memory', () => {
+  const before = memoryStats().allocatedBytes;
+  const values = new Float32Array(1 << 20);
+  let peak = 0;
+  for (let n = 0; n < 100; n++) {
+    tensor(values);
+    peak = Math.max(peak, memoryStats().allocatedBytes - before);
+  }
+  expect(peak).toBeLessThan(160 * 2 ** 20);
+});
+
 test('collectGarbage frees what is unreachable and keeps what is not', async () => {
   const kept = rand([1000]);
   collectGarbage();

@@ -159,6 +159,8 @@ export function allocate(object: NativeTensor): void {
   } catch (error) {
     object.handle = afterFailure(error, 'allocate', object.deviceId, attempt);
   }
+  // A loop that only reads data makes tensors and runs nothing.
+  if (scratch![0] === SWEEP_WANTED) attend(SWEEP_WANTED, object.deviceId);
 }
 
 export function release(object: HandleOwner): void {

@@ -146,7 +146,8 @@ napi_value view(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// allocate(object, device): scratch holds dtype, rank, dims, strides. Returns the handle of unset memory.
+// allocate(object, device): scratch holds dtype, rank, dims, strides, and then whether a sweep is wanted. Returns the
+// handle of unset memory.
 napi_value allocate(napi_env env, napi_callback_info info) {
   Arguments<2> arguments(env, info);
   Environment& environment = Environment::of(env);
@@ -154,6 +155,7 @@ napi_value allocate(napi_env env, napi_callback_info info) {
   const int32_t handle = environment.table.create(environment.device(device_id), device_id,
                                                   Reader(environment).take_shape());
   environment.track(env, handle, arguments.values[0]);
+  environment.scratch[0] = wants_sweep(environment, environment.device(device_id)) ? kSweepWanted : 0;
   napi_value result;
   napi_create_int32(env, handle, &result);
   return result;
