@@ -15,6 +15,7 @@ const families = {
   LENODE_COMPARE: { inputs: ['a_opt', 'b_opt'], attrs: ['scalar'] },
   LENODE_TERNARY_FLOAT: { inputs: ['a_opt', 'b_opt', 'c_opt'], attrs: ['scalar'] },
   LENODE_REDUCE: { inputs: ['x'] },
+  LENODE_STEP: { inputs: ['lr', 'grads_list'], outputs: null },
 };
 
 function parse(text) {
@@ -32,7 +33,9 @@ function parse(text) {
     } else {
       const family = families[macro];
       if (!family) throw new Error(`unknown row ${macro}(${name})`);
-      rows.push({ name, inputs: family.inputs, outputs: ['y'], attrs: family.attrs ?? lists[0] });
+      // What a family leaves open its rows list.
+      const outputs = family.outputs === null ? lists.shift() : ['y'];
+      rows.push({ name, inputs: family.inputs, outputs, attrs: family.attrs ?? lists[0] });
     }
   }
   return rows;

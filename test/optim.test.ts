@@ -7,6 +7,7 @@ import { ArgumentError, AutogradError, ShapeError, StateDictError } from '../lib
 import { Linear, Parameter } from '../lib/nn/index.js';
 import { tensor, zeros } from '../lib/ops/creation.js';
 import * as optim from '../lib/optim/index.js';
+import type { DType } from '../lib/tensor/dtype.js';
 import type { Tensor } from '../lib/tensor/tensor.js';
 
 type Options = Record<string, unknown>;
@@ -14,19 +15,26 @@ interface Fixture {
   shapes: number[][];
   start: number[][];
   gradients: number[][][];
-  trajectories: { optimizer: OptimizerName; options: Options; groups?: Options[]; steps: number[][][] }[];
+  trajectories: { optimizer: OptimizerName; options: Options; groups?: Options[]; steps: number[][][]; state: Record<string, number[]>[]; last64: number[][] }[];
   schedules: { scheduler: string; options: Options; optimizer: OptimizerName; optimizerOptions: Options; lr: number[]; momentum: number[] }[];
   clipping: { maxNorm: number; normType: number | 'Infinity'; norm: number; grads: number[][] }[];
 }
-type OptimizerName = 'SGD' | 'Adam' | 'AdamW' | 'RMSprop';
+type OptimizerName = 'SGD' | 'Adam' | 'AdamW' | 'NAdam' | 'RAdam' | 'Adamax' | 'Adagrad' | 'Adadelta' | 'RMSprop' | 'Rprop' | 'ASGD';
 const fixture = JSON.parse(readFileSync(new URL('fixtures/optim.json', import.meta.url), 'utf8')) as Fixture;
 
-const parameters = (): Tensor[] => fixture.start.map((values, i) => tensor(values, { shape: fixture.shapes[i]!, requiresGrad: true }));
+// float32 numbers, whatever they are computed in.
+const parameters = (dtype: DType = 'float32'): Tensor[] =>
+  fixture.start.map((values, i) => tensor(Float32Array.from(values), { shape: fixture.shapes[i]!, dtype, requiresGrad: true }));
 function setGradients(params: readonly Tensor[], step: number): void {
-  params.forEach((p, i) => (p.grad = tensor(fixture.gradients[step]![i]!, { shape: fixture.shapes[i]! })));
+  params.forEach(
+    (p, i) => (p.grad = tensor(Float32Array.from(fixture.gradients[step]![i]!), { shape: fixture.shapes[i]!, dtype: p.dtype })),
+  );
 }
 function make(name: OptimizerName, params: unknown, options: Options): optim.Optimizer {
   return new optim[name](params as Tensor[], options);
+}
+function inGroups(params: readonly Tensor[], groups: Options[] | undefined): unknown {
+  return groups ? params.map((p, i) => ({ ...groups[i], params: p })) : params;
 }
 function expectClose(t: Tensor, expected: ArrayLike<number>, tolerance = 2e-6): void {
   const values = t.dataSync() as Float32Array;
@@ -40,14 +48,42 @@ function expectClose(t: Tensor, expected: ArrayLike<number>, tolerance = 2e-6): 
 describe('steps', () => {
   test.each(fixture.trajectories.map((row) => [`${row.optimizer} ${JSON.stringify(row.options)}${row.groups ? ' in groups' : ''}`, row] as const))(
     '%s',
-    (_, { optimizer: name, options, groups, steps }) => {
+    (_, { optimizer: name, options, groups, steps, state, last64 }) => {
       const params = parameters();
-      const optimizer = make(name, groups ? params.map((p, i) => ({ ...groups[i], params: p })) : params, options);
+      const optimizer = make(name, inGroups(params, groups), options);
       steps.forEach((expected, step) => {
         setGradients(params, step);
         optimizer.step();
         params.forEach((p, i) => expectClose(p, expected[i]!));
       });
+      const saved = optimizer.stateDict();
+      state.forEach((expected, i) => {
+        expect(Object.keys(saved.state[i] ?? {}).sort()).toEqual(Object.keys(expected).sort());
+        for (const [key, values] of Object.entries(expected)) expectClose(saved.state[i]![key] as Tensor, values);
+      });
+      // PyTorch's state can be loaded, and gives the same step as one's own.
+      const copies = params.map((p) => p.detach().clone());
+      for (const p of copies) p.requiresGrad = true;
+      const second = make(name, inGroups(copies, groups), {});
+      const entries = state.map((values, i) =>
+        Object.fromEntries(Object.entries(values).map(([key, list]) =>
+          [key, tensor(list, { dtype: 'float32', shape: saved.state[i]![key]!.shape })])),
+      );
+      second.loadStateDict({ state: Object.fromEntries(entries.entries()), param_groups: saved.param_groups });
+      setGradients(params, 0);
+      setGradients(copies, 0);
+      optimizer.step();
+      second.step();
+      params.forEach((p, i) => expectClose(copies[i]!, p.dataSync() as Float32Array));
+
+      const wide = parameters('float64');
+      const precise = make(name, inGroups(wide, groups), options);
+      steps.forEach((_, step) => {
+        setGradients(wide, step);
+        precise.step();
+      });
+      // NAdam and ASGD keep factors in float32, as PyTorch does; their last bits differ.
+      wide.forEach((p, i) => expectClose(p, last64[i]!, name === 'NAdam' || name === 'ASGD' ? 1e-7 : 1e-12));
     },
   );
 
@@ -168,6 +204,14 @@ describe('arguments', () => {
     ['NaN', () => new optim.Adam([w()], { eps: NaN })],
     ['nesterov without momentum', () => new optim.SGD([w()], { nesterov: true })],
     ['a beta of 1', () => new optim.AdamW([w()], { betas: [0.9, 1] })],
+    ['a rho above 1', () => new optim.Adadelta([w()], { rho: 1.5 })],
+    ['a negative sum', () => new optim.Adagrad([w()], { initialAccumulatorValue: -1 })],
+    ['one beta', () => new optim.Adamax([w()], { betas: [0.9] as never })],
+    ['a negative decay of momentum', () => new optim.NAdam([w()], { momentumDecay: -1 })],
+    ['a negative eps', () => new optim.RAdam([w()], { eps: -1 })],
+    ['etas that do not shrink', () => new optim.Rprop([w()], { etas: [1.1, 1.2] })],
+    ['steps the wrong way round', () => new optim.Rprop([w()], { stepSizes: [1, 0.1] })],
+    ['a text for lambd', () => new optim.ASGD([w()], { lambd: 'much' as never })],
     ['bad options of a group', () => new optim.RMSprop([{ params: w(), alpha: -1 }])],
   ])('%s', (_, fn) => expect(fn).toThrow(ArgumentError));
 });
@@ -177,6 +221,13 @@ describe('state', () => {
     ['SGD', { lr: 0.1, momentum: 0.9, weightDecay: 0.01 }],
     ['Adam', { lr: 0.05, amsgrad: true }],
     ['RMSprop', { lr: 0.02, momentum: 0.9, centered: true }],
+    ['NAdam', { lr: 0.02, momentumDecay: 0.1 }],
+    ['RAdam', { lr: 0.02, betas: [0.8, 0.9] }],
+    ['Adamax', { lr: 0.02 }],
+    ['Adagrad', { lr: 0.02, lrDecay: 0.1, initialAccumulatorValue: 0.5 }],
+    ['Adadelta', { rho: 0.8 }],
+    ['Rprop', { lr: 0.02 }],
+    ['ASGD', { lr: 0.02, lambd: 0.1, t0: 2 }],
   ];
 
   test.each(options)('%s goes on where another left off', (name, opts) => {
@@ -213,7 +264,8 @@ describe('state', () => {
     expect(Object.keys(state[0]!).sort()).toEqual(['exp_avg', 'exp_avg_sq', 'step']);
     expect(state[1]!['step']!.itemSync()).toBe(1);
     expect(param_groups[1]).toEqual({
-      lr: 0.1, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01, amsgrad: false, maximize: false, params: [1],
+      lr: 0.1, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01, amsgrad: false, maximize: false,
+      decoupled_weight_decay: true, params: [1],
     });
   });
 

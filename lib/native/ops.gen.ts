@@ -123,9 +123,16 @@ export const Op = {
   dropoutBackward: 117,
   sgdStep: 118,
   adamStep: 119,
-  rmspropStep: 120,
-  totalNorm: 121,
-  clipScale: 122,
+  nadamStep: 120,
+  radamStep: 121,
+  adamaxStep: 122,
+  adagradStep: 123,
+  adadeltaStep: 124,
+  rmspropStep: 125,
+  rpropStep: 126,
+  asgdStep: 127,
+  totalNorm: 128,
+  clipScale: 129,
 } as const;
 
 export type OpId = (typeof Op)[keyof typeof Op];
@@ -252,9 +259,16 @@ export interface Signatures<T> {
   117: { inputs: [grad: T, mask: T]; outputs: [dX: T]; attrs: [p: number] };
   118: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [momentum: number, dampening: number, weightDecay: number, nesterov: number, maximize: number, first: number] };
   119: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, amsgrad: number, maximize: number, decoupled: number] };
-  120: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [alpha: number, eps: number, weightDecay: number, momentum: number, centered: number, maximize: number] };
-  121: { inputs: [...tensors: T[]]; outputs: [norm: T]; attrs: [p: number] };
-  122: { inputs: [norm: T]; outputs: [...tensors: T[]]; attrs: [maxNorm: number] };
+  120: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, muProduct: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, momentumDecay: number, decoupled: number, maximize: number] };
+  121: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, decoupled: number, maximize: number] };
+  122: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, maximize: number] };
+  123: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [lrDecay: number, weightDecay: number, eps: number, maximize: number] };
+  124: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [rho: number, eps: number, weightDecay: number, maximize: number] };
+  125: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [alpha: number, eps: number, weightDecay: number, momentum: number, centered: number, maximize: number] };
+  126: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [etaMinus: number, etaPlus: number, stepSizeMin: number, stepSizeMax: number, maximize: number] };
+  127: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, eta: T, mu: T, ...tensors: T[]]; attrs: [lambd: number, alpha: number, t0: number, weightDecay: number, maximize: number] };
+  128: { inputs: [...tensors: T[]]; outputs: [norm: T]; attrs: [p: number] };
+  129: { inputs: [norm: T]; outputs: [...tensors: T[]]; attrs: [maxNorm: number] };
 }
 
 /** Names by id, for error messages. */
@@ -273,6 +287,7 @@ export const opNames: readonly string[] = [
   'batchNorm', 'batchNormInference', 'batchNormBackward', 'groupNorm', 'groupNormBackward', 'softmax',
   'logSoftmax', 'softmaxBackward', 'logSoftmaxBackward', 'crossEntropy', 'crossEntropyBackward', 'nllLoss',
   'nllLossBackward', 'copy', 'fill', 'arange', 'cat', 'indexSelect', 'indexAdd', 'gather', 'scatterAdd',
-  'oneHot', 'rand', 'randn', 'randint', 'dropout', 'dropoutBackward', 'sgdStep', 'adamStep', 'rmspropStep',
+  'oneHot', 'rand', 'randn', 'randint', 'dropout', 'dropoutBackward', 'sgdStep', 'adamStep', 'nadamStep',
+  'radamStep', 'adamaxStep', 'adagradStep', 'adadeltaStep', 'rmspropStep', 'rpropStep', 'asgdStep',
   'totalNorm', 'clipScale'
 ];

@@ -4,10 +4,10 @@ import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { dropGrad } from '../nn/module.js';
-import { copyKernel, fullKernel, zerosLikeKernel } from '../ops/kernels.js';
+import { copyKernel, fullKernel } from '../ops/kernels.js';
 import type { Device } from '../tensor/device.js';
 import { isFloating } from '../tensor/dtype.js';
-import { formatShape, isDense, sameShape } from '../tensor/shape.js';
+import { contiguousStrides, formatShape, isDense, sameShape, stridesLike, type Shape } from '../tensor/shape.js';
 import { checkTensor, Tensor } from '../tensor/tensor.js';
 import type { GroupOptions, ParamGroup, Params, ParamState } from './group.js';
 import { placed, prepareLoad, saveState, type OptimizerState } from './state.js';
@@ -49,8 +49,20 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
 
   /** @throws ArgumentError for options out of range */
   protected abstract checkOptions(options: Readonly<O>): void;
-  /** The names of what is remembered of a parameter with these options, in PyTorch's order. */
-  abstract stateNames(options: Readonly<O>): readonly string[];
+  /** The names of the float32 scalars that are remembered: counters and the like, which equal parameters share. */
+  get scalarNames(): readonly string[] {
+    return [];
+  }
+  /** The names of the tensors that are remembered of a parameter with these options, in PyTorch's order. */
+  abstract stateNames(options: Readonly<O>, p: Tensor): readonly string[];
+  /** The shape of one of them. */
+  stateShape(_name: string, p: Tensor): Shape {
+    return p.shape;
+  }
+  /** What all elements of a state are at first. */
+  protected initial(_name: string, _options: Readonly<O>): number {
+    return 0;
+  }
   protected abstract update(group: ParamGroup<O>, batch: Batch): void;
 
   /**
@@ -132,8 +144,9 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
     const state = this.state.get(p);
     for (const name in state) {
       const t = state[name]!;
-      if (t.device === p.device && (name === 'step' || t.dtype === p.dtype)) continue;
-      if (!moved.has(t)) moved.set(t, placed(t, p, name));
+      const scalar = this.scalarNames.includes(name);
+      if (t.device === p.device && (scalar || t.dtype === p.dtype)) continue;
+      if (!moved.has(t)) moved.set(t, placed(t, p, scalar));
       state[name] = moved.get(t)!;
     }
   }
@@ -159,11 +172,16 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
     return prepareLoad(this, saved, (options) => this.checkOptions(options), exact);
   }
 
-  /** What is remembered of p: zeros of its form under each name, at first. */
-  protected remember(p: Tensor, names: readonly string[]): ParamState {
+  /** What is remembered of p, with tensors under these names: initial ones, at first. */
+  protected remember(p: Tensor, names: readonly string[], group: Readonly<O>): ParamState {
     let state = this.state.get(p);
     if (!state) this.state.set(p, (state = {}));
-    for (const name of names) state[name] ??= zerosLikeKernel(p);
+    for (const name of names) {
+      if (state[name]) continue;
+      const shape = this.stateShape(name, p);
+      const strides = shape === p.shape ? stridesLike(p.shape, p.strides) : contiguousStrides(shape);
+      state[name] = fullKernel(shape, this.initial(name, group), p.dtype, p.device, strides);
+    }
     return state;
   }
 }

@@ -69,7 +69,7 @@ export class SGD extends Optimizer<SGDOptions> {
     const started = params.map((p) => this.state.get(p)?.['momentum_buffer'] !== undefined);
     for (const first of [true, false]) {
       const indices = all.filter((i) => started[i] !== first);
-      const buffers = indices.map((i) => this.remember(params[i]!, ['momentum_buffer'])['momentum_buffer']!);
+      const buffers = indices.map((i) => this.remember(params[i]!, ['momentum_buffer'], group)['momentum_buffer']!);
       if (indices.length > 0) apply(indices, buffers, first);
     }
   }

@@ -4,6 +4,7 @@ import { StateDictError } from '../native/errors.js';
 import { checkFit, type TensorInfo } from '../nn/state.js';
 import { copyKernel } from '../ops/kernels.js';
 import { moveTo } from '../ops/transfer.js';
+import { contiguousStrides, sameShape, type Shape } from '../tensor/shape.js';
 import { Tensor } from '../tensor/tensor.js';
 import { camelCase, snakeCase } from './keys.js';
 import type { GroupOptions, ParamGroup, ParamState } from './group.js';
@@ -21,7 +22,9 @@ interface Owner<O extends GroupOptions> {
   readonly paramGroups: readonly ParamGroup<O>[];
   readonly state: Map<Tensor, ParamState>;
   readonly defaults: Readonly<O>;
-  stateNames(options: Readonly<O>): readonly string[];
+  readonly scalarNames: readonly string[];
+  stateNames(options: Readonly<O>, p: Tensor): readonly string[];
+  stateShape(name: string, p: Tensor): Shape;
 }
 
 // What schedules add to groups.
@@ -42,10 +45,11 @@ export function saveState({ paramGroups, state }: Pick<Owner<GroupOptions>, 'par
   return saved;
 }
 
-/** What is remembered of p under a name, as its update needs it: counters are float32 scalars, the rest is like p. */
-export function placed(t: Tensor, p: Tensor, name: string): Tensor {
+/** What is remembered of p, as its update needs it: scalars in float32, the rest as p is. */
+export function placed(t: Tensor, p: Tensor, scalar: boolean): Tensor {
   const moved = t.device === p.device ? t : moveTo(t, p.device);
-  return name === 'step' ? copyKernel(moved, 'float32') : copyKernel(moved, p.dtype, [...p.strides]);
+  if (scalar) return copyKernel(moved, 'float32');
+  return copyKernel(moved, p.dtype, sameShape(t.shape, p.shape) ? [...p.strides] : contiguousStrides(t.shape));
 }
 
 /** Checks everything; the function that is returned does the loading. */
@@ -83,9 +87,12 @@ export function prepareLoad<O extends GroupOptions>(
       const number = String(numbers[i]);
       if (owners.has(number)) throw new StateDictError(`${what}: parameter ${number} is listed twice`);
       owners.set(number, { p, group: g });
-      if (Object.values(saved.state[numbers[i] as number] ?? {}).some((t) => t !== null))
-        for (const name of optimizer.stateNames(options[g]!))
-          expected.set(`state.${number}.${name}`, { shape: name === 'step' ? [] : p.shape, dtype: name === 'step' ? 'float32' : p.dtype });
+      const started = Object.values(saved.state[numbers[i] as number] ?? {}).some((t) => t !== null);
+      if (started)
+        for (const name of optimizer.scalarNames) expected.set(`state.${number}.${name}`, { shape: [], dtype: 'float32' });
+      if (started)
+        for (const name of optimizer.stateNames(options[g]!, p))
+          expected.set(`state.${number}.${name}`, { shape: optimizer.stateShape(name, p), dtype: p.dtype });
     });
   });
 
@@ -99,21 +106,19 @@ export function prepareLoad<O extends GroupOptions>(
   checkFit(expected, offered, `${what}:`, { strict: true, exact });
 
   const state = new Map<Tensor, ParamState>();
-  const counters = new Map<string, Tensor>();
-  for (const key of expected.keys()) {
-    const [, number, name] = key.split('.') as [string, string, string];
-    const { p, group } = owners.get(number)!;
-    const t = offered.get(key)!;
-    let own = state.get(p);
-    if (!own) state.set(p, (own = {}));
-    if (name !== 'step') {
-      own[name] = placed(t, p, name);
-      continue;
-    }
-    // Parameters that have been updated equally often share one counter, and so one native call.
-    const id = `${group} ${p.device} ${Number(t.itemSync())}`;
-    if (!counters.has(id)) counters.set(id, placed(t, p, name));
-    own[name] = counters.get(id)!;
+  const shared = new Map<string, Tensor[]>();
+  for (const [number, { p, group }] of owners) {
+    const at = (name: string) => offered.get(`state.${number}.${name}`)!;
+    const names = optimizer.stateNames(options[group]!, p).filter((name) => expected.has(`state.${number}.${name}`));
+    const counters = optimizer.scalarNames.filter((name) => expected.has(`state.${number}.${name}`));
+    if (names.length + counters.length === 0) continue;
+    // Parameters that have been updated equally often share their scalars, and so one native call.
+    const id = [group, p.device, ...counters.map((name) => Number(at(name).itemSync()))].join(' ');
+    if (!shared.has(id)) shared.set(id, counters.map((name) => placed(at(name), p, true)));
+    const own: ParamState = {};
+    counters.forEach((name, i) => (own[name] = shared.get(id)![i]!));
+    for (const name of names) own[name] = placed(at(name), p, false);
+    state.set(p, own);
   }
   return () => {
     paramGroups.forEach((group, g) => Object.assign(group, options[g]));

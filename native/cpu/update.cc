@@ -4,8 +4,11 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "core/update_rules.h"
 #include "cpu/handlers.h"
 #include "cpu/parallel.h"
 #include "cpu/strided.h"
@@ -105,118 +108,63 @@ class Group {
   int first_input_, first_output_, arrays_, n_;
 };
 
-double scalar_of(const TensorView& view, DType dtype, const char* message) {
-  require(view.numel() == 1 && view.dtype == dtype, message);
-  return dtype == DType::float64 ? *view.ptr<double>() : *view.ptr<float>();
+// One element. Its own function, so that the loop around it sees no local arrays and is vectorised.
+template <class Rule, unsigned kPresent, class T, size_t... K>
+LENODE_HD void update_element(const Rule& rule, const typename Rule::Step& step, T& parameter, T grad, T* const* states,
+                              int64_t i, std::index_sequence<K...>) {
+  T state[Rule::kStates] = {(kPresent >> K & 1 ? states[K][i] : T(0))...};
+  rule.apply(step, parameter, grad, state);
+  ((kPresent >> K & 1 ? void(states[K][i] = state[K]) : void()), ...);
 }
 
-// The gradient as the rule sees it: sign flipped to maximize, with L2 regularization.
-template <class T>
-LENODE_HD T regularized(T grad, T parameter, bool maximize, T weight_decay) {
-  const T g = maximize ? -grad : grad;
-  return weight_decay != T(0) ? g + weight_decay * parameter : g;
+// arrays: parameter, the states that are present, gradient.
+template <unsigned kPresent, class Rule, class T, size_t... K>
+void update_arrays(const Rule& shared, const typename Rule::Step& shared_step, T* const* arrays, int64_t n,
+                   std::index_sequence<K...> states) {
+  // Copies, since the arrays' elements have the type of the members.
+  const Rule rule = shared;
+  const typename Rule::Step step = shared_step;
+  T* const state[] = {arrays[1 + __builtin_popcount(kPresent & ((1u << K) - 1))]...};
+  T* const parameter = arrays[0];
+  const T* const grad = arrays[1 + __builtin_popcount(kPresent)];
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) update_element<Rule, kPresent>(rule, step, parameter[i], grad[i], state, i, states);
 }
 
-// As PyTorch's lerp, which is exact at both ends.
-template <class T>
-LENODE_HD T lerp(T from, T to, T weight) {
-  return weight < T(0.5) ? from + weight * (to - from) : to - (to - from) * (T(1) - weight);
+template <template <class> class Rule, unsigned kPresent>
+void run_present(const Call& call, double lr, const float* scalars) {
+  constexpr std::make_index_sequence<Rule<float>::kStates> states{};
+  const Rule<float> single(call);
+  const Rule<double> twice(call);
+  const auto single_step = single.step(lr, scalars);
+  const auto twice_step = twice.step(lr, scalars);
+  Group(call, 1, Rule<float>::kScalars, __builtin_popcount(kPresent)).update([&](auto* const* arrays, int64_t n) {
+    if constexpr (std::is_same_v<decltype(arrays), float* const*>)
+      update_arrays<kPresent>(single, single_step, arrays, n, states);
+    else update_arrays<kPresent>(twice, twice_step, arrays, n, states);
+  });
 }
 
-struct SgdRule {
-  double lr, momentum, dampening, weight_decay;
-  bool nesterov, maximize, first;
-
-  template <class T>
-  void operator()(T* const* arrays, int64_t n) const {
-    const T rate = static_cast<T>(lr), decay = static_cast<T>(weight_decay), mu = static_cast<T>(momentum);
-    const T fresh = static_cast<T>(1 - dampening);
-    const bool up = maximize, start = first, ahead = nesterov;
-    T* p = arrays[0];
-    if (momentum == 0) {
-      const T* grad = arrays[1];
-#pragma omp simd
-      for (int64_t i = 0; i < n; ++i) p[i] -= rate * regularized(grad[i], p[i], up, decay);
-      return;
-    }
-    T* buffer = arrays[1];
-    const T* grad = arrays[2];
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) {
-      const T g = regularized(grad[i], p[i], up, decay);
-      const T b = start ? g : mu * buffer[i] + fresh * g;
-      buffer[i] = b;
-      p[i] -= rate * (ahead ? g + mu * b : b);
-    }
+template <template <class> class Rule, unsigned... kPresent>
+void run_step(const Call& call, rule::Sets<kPresent...>) {
+  constexpr int kScalars = Rule<float>::kScalars;
+  const std::string name = op_info(call.op).name;
+  const TensorView& rate = call.in(0);
+  if (rate.numel() != 1 || rate.dtype != DType::float64)
+    fail(ErrorCode::invalid, name + ": expected lr as a float64 scalar");
+  float scalars[kScalars + 1] = {};
+  for (int i = 0; i < kScalars; ++i) {
+    const TensorView& scalar = call.out(i);
+    if (scalar.numel() != 1 || scalar.dtype != DType::float32)
+      fail(ErrorCode::invalid, name + ": expected float32 scalars before the list");
+    scalars[i] = *scalar.ptr<float>();
   }
-};
-
-struct AdamRule {
-  double lr, beta1, beta2, eps, weight_decay, step;
-  bool amsgrad, maximize, decoupled;
-
-  template <class T>
-  void operator()(T* const* arrays, int64_t n) const {
-    const double correction1 = 1 - std::pow(beta1, step), correction2 = 1 - std::pow(beta2, step);
-    const T step_size = static_cast<T>(lr / correction1), root = static_cast<T>(std::sqrt(correction2));
-    const T weight1 = static_cast<T>(1 - beta1), keep2 = static_cast<T>(beta2), weight2 = static_cast<T>(1 - beta2);
-    const T epsilon = static_cast<T>(eps), decay = static_cast<T>(decoupled ? 0 : weight_decay);
-    const T shrink = static_cast<T>(decoupled ? 1 - lr * weight_decay : 1);
-    const bool up = maximize, keep_largest = amsgrad;
-    T *p = arrays[0], *average = arrays[1], *squares = arrays[2];
-    T* largest = keep_largest ? arrays[3] : squares;
-    const T* grad = arrays[keep_largest ? 4 : 3];
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) {
-      const T parameter = p[i] * shrink;
-      const T g = regularized(grad[i], parameter, up, decay);
-      const T m = lerp(average[i], g, weight1);
-      const T v = squares[i] * keep2 + weight2 * g * g;
-      average[i] = m;
-      squares[i] = v;
-      const T top = !keep_largest || !(largest[i] > v) ? v : largest[i];
-      largest[i] = top;
-      p[i] = parameter - step_size * (m / (functor::sqrt_(top) / root + epsilon));
-    }
-  }
-};
-
-struct RmspropRule {
-  double lr, alpha, eps, weight_decay, momentum;
-  bool centered, maximize;
-
-  template <class T>
-  void operator()(T* const* arrays, int64_t n) const {
-    const T rate = static_cast<T>(lr), keep = static_cast<T>(alpha), weight = static_cast<T>(1 - alpha);
-    const T epsilon = static_cast<T>(eps), decay = static_cast<T>(weight_decay), mu = static_cast<T>(momentum);
-    const bool up = maximize, with_momentum = momentum > 0, with_mean = centered;
-    T *p = arrays[0], *squares = arrays[1];
-    // Absent states point at squares and are not touched.
-    T* buffer = with_momentum ? arrays[2] : squares;
-    T* mean = with_mean ? arrays[2 + with_momentum] : squares;
-    const T* grad = arrays[2 + with_momentum + with_mean];
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) {
-      const T g = regularized(grad[i], p[i], up, decay);
-      const T s = squares[i] * keep + weight * g * g;
-      squares[i] = s;
-      T variance = s;
-      if (with_mean) {
-        const T m = lerp(mean[i], g, weight);
-        mean[i] = m;
-        variance = s - m * m;
-      }
-      const T direction = g / (functor::sqrt_(variance) + epsilon);
-      if (with_momentum) {
-        const T b = mu * buffer[i] + direction;
-        buffer[i] = b;
-        p[i] -= rate * b;
-      } else {
-        p[i] -= rate * direction;
-      }
-    }
-  }
-};
+  const double lr = *rate.ptr<double>();
+  const unsigned present = Rule<float>::present(call);
+  ((present == kPresent ? run_present<Rule, kPresent>(call, lr, scalars) : void()), ...);
+  Rule<double>(call).advance(lr, scalars);
+  for (int i = 0; i < kScalars; ++i) *call.out(i).ptr<float>() = scalars[i];
+}
 
 // ---- norms ----------------------------------------------------
 enum class Norm { zero, one, two, general, largest, smallest };
@@ -284,50 +232,10 @@ void scale_kernel(void* to, const void* const* from, int64_t n, const void* fact
 
 }  // namespace
 
-void op_sgd_step(Context&, const Call& call) {
-  namespace o = op::sgd_step;
-  const double lr = scalar_of(call.in(o::in::lr), DType::float64, "sgd_step: expected lr as a float64 scalar");
-  const SgdRule rule{lr,
-                     call.f(o::attr::momentum),
-                     call.f(o::attr::dampening),
-                     call.f(o::attr::weight_decay),
-                     call.i(o::attr::nesterov) != 0,
-                     call.i(o::attr::maximize) != 0,
-                     call.i(o::attr::first) != 0};
-  Group(call, 1, 0, rule.momentum != 0 ? 1 : 0).update(rule);
-}
-
-void op_adam_step(Context&, const Call& call) {
-  namespace o = op::adam_step;
-  const double lr = scalar_of(call.in(o::in::lr), DType::float64, "adam_step: expected lr as a float64 scalar");
-  const TensorView& step = call.out(o::out::step);
-  const double count = scalar_of(step, DType::float32, "adam_step: expected step as a float32 scalar") + 1;
-  const AdamRule rule{lr,
-                      call.f(o::attr::beta1),
-                      call.f(o::attr::beta2),
-                      call.f(o::attr::eps),
-                      call.f(o::attr::weight_decay),
-                      count,
-                      call.i(o::attr::amsgrad) != 0,
-                      call.i(o::attr::maximize) != 0,
-                      call.i(o::attr::decoupled) != 0};
-  const Group group(call, 1, 1, rule.amsgrad ? 3 : 2);
-  *step.ptr<float>() = static_cast<float>(count);
-  group.update(rule);
-}
-
-void op_rmsprop_step(Context&, const Call& call) {
-  namespace o = op::rmsprop_step;
-  const double lr = scalar_of(call.in(o::in::lr), DType::float64, "rmsprop_step: expected lr as a float64 scalar");
-  const RmspropRule rule{lr,
-                         call.f(o::attr::alpha),
-                         call.f(o::attr::eps),
-                         call.f(o::attr::weight_decay),
-                         call.f(o::attr::momentum),
-                         call.i(o::attr::centered) != 0,
-                         call.i(o::attr::maximize) != 0};
-  Group(call, 1, 0, 1 + (rule.momentum > 0) + rule.centered).update(rule);
-}
+#define LENODE_OP(name, inputs, outputs, attrs, devices)
+#define LENODE_STEP(name, outputs, attrs) \
+  void op_##name(Context&, const Call& call) { run_step<rule::name>(call, typename rule::name<float>::Present{}); }
+#include "core/ops.def"
 
 void op_total_norm(Context&, const Call& call) {
   const double p = call.f(op::total_norm::attr::p);

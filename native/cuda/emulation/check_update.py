@@ -2,7 +2,7 @@
 import random
 
 import torch
-from torch.optim import SGD, Adam, AdamW, RMSprop
+from torch.optim import (ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop, Rprop)
 
 from harness import FLOATS, arrange, check, fresh, memory_of, run, tensor
 
@@ -19,7 +19,34 @@ OPTIMIZERS = [
     (RMSprop, {'lr': .01, 'momentum': .9, 'weight_decay': .1}),
     (RMSprop, {'lr': .01, 'centered': True}),
     (RMSprop, {'lr': .01, 'centered': True, 'momentum': .5, 'alpha': .9}),
+    (NAdam, {'lr': .01, 'weight_decay': .1, 'momentum_decay': .1}),
+    (NAdam, {'lr': .01, 'weight_decay': .1, 'decoupled_weight_decay': True, 'maximize': True}),
+    (RAdam, {'lr': .01, 'betas': (.8, .9), 'weight_decay': .1}),
+    (RAdam, {'lr': .01, 'weight_decay': .1, 'decoupled_weight_decay': True, 'maximize': True}),
+    (Adamax, {'lr': .01, 'weight_decay': .1}),
+    (Adagrad, {'lr': .01, 'lr_decay': .1, 'maximize': True}),
+    (Adadelta, {'lr': .5, 'weight_decay': .1}),
+    (Rprop, {'lr': .01, 'etas': (.4, 1.5), 'step_sizes': (.008, .02)}),
+    (ASGD, {'lr': .1, 'lambd': .05, 't0': 1., 'weight_decay': .1}),
 ]
+DECOUPLED = ('decoupled_weight_decay', 'maximize')
+# Per class: its row, the options that are attributes, the states that change in step with the parameters.
+ROWS = {
+    SGD: ('sgd_step', ('momentum', 'dampening', 'weight_decay', 'nesterov', 'maximize'), ('momentum_buffer',)),
+    Adam: ('adam_step', ('betas', 'eps', 'weight_decay', 'amsgrad', 'maximize', 'decoupled_weight_decay'),
+           ('exp_avg', 'exp_avg_sq', 'max_exp_avg_sq')),
+    NAdam: ('nadam_step', ('betas', 'eps', 'weight_decay', 'momentum_decay', *DECOUPLED), ('exp_avg', 'exp_avg_sq')),
+    RAdam: ('radam_step', ('betas', 'eps', 'weight_decay', *DECOUPLED), ('exp_avg', 'exp_avg_sq')),
+    Adamax: ('adamax_step', ('betas', 'eps', 'weight_decay', 'maximize'), ('exp_avg', 'exp_inf')),
+    Adagrad: ('adagrad_step', ('lr_decay', 'weight_decay', 'eps', 'maximize'), ('sum',)),
+    Adadelta: ('adadelta_step', ('rho', 'eps', 'weight_decay', 'maximize'), ('square_avg', 'acc_delta')),
+    RMSprop: ('rmsprop_step', ('alpha', 'eps', 'weight_decay', 'momentum', 'centered', 'maximize'),
+              ('square_avg', 'momentum_buffer', 'grad_avg')),
+    Rprop: ('rprop_step', ('etas', 'step_sizes', 'maximize'), ('prev', 'step_size')),
+    ASGD: ('asgd_step', ('lambd', 'alpha', 't0', 'weight_decay', 'maximize'), ('ax',)),
+}
+SCALARS = {SGD: {}, NAdam: {'step': 0, 'mu_product': 1}, ASGD: {'step': 0, 'eta': 'lr', 'mu': 1}}
+INITIAL = {'step_size': 'lr', 'sum': 'initial_accumulator_value'}
 
 
 def philox(seed, offset, count):
@@ -80,26 +107,6 @@ def same_strides(values, like):
     return torch.empty_like(like).copy_(values)
 
 
-def step(optimizer, config, gradients, parameters, states, lr, count, first):
-    tensors = parameters + [state for kind in states for state in kind]
-    if isinstance(optimizer, SGD):
-        run('sgd_step', [lr, *gradients], tensors,
-            [config[key] for key in ('momentum', 'dampening', 'weight_decay', 'nesterov', 'maximize')] + [first])
-    elif isinstance(optimizer, RMSprop):
-        run('rmsprop_step', [lr, *gradients], tensors,
-            [config[key] for key in ('alpha', 'eps', 'weight_decay', 'momentum', 'centered', 'maximize')])
-    else:
-        run('adam_step', [lr, *gradients], [count, *tensors],
-            [*config['betas'], config['eps'], config['weight_decay'], config['amsgrad'], config['maximize'],
-             isinstance(optimizer, AdamW)])
-
-
-def state_count(kind, config):
-    if kind is SGD:
-        return int(config['momentum'] > 0)
-    return 1 + (config['momentum'] > 0) + config['centered'] if kind is RMSprop else 2 + config['amsgrad']
-
-
 def optimizers():
     for dtype in [*FLOATS, None]:
         for kind, options in OPTIMIZERS:
@@ -107,15 +114,24 @@ def optimizers():
             reference = [p.double().clone().requires_grad_() for p in parameters]
             optimizer = kind(reference, foreach=False, **options)
             config = optimizer.defaults
-            lr, count = torch.tensor(options['lr'], dtype=torch.float64), torch.zeros([])
-            states = [[torch.zeros_like(p) for p in parameters] for _ in range(state_count(kind, config))]
-            for iteration in range(3):
+            row, attributes, names = ROWS[Adam if kind is AdamW else kind]
+            names = [name for name in names if (name not in ('momentum_buffer', 'max_exp_avg_sq', 'grad_avg')
+                     or config.get('momentum' if name == 'momentum_buffer' else
+                                   'amsgrad' if name == 'max_exp_avg_sq' else 'centered'))]
+            value = lambda x: config[x] if isinstance(x, str) else x
+            scalars = {name: torch.tensor(float(value(x))) for name, x in SCALARS.get(kind, {'step': 0}).items()}
+            lr = torch.tensor(options['lr'], dtype=torch.float64)
+            states = [[torch.full_like(p, value(INITIAL.get(name, 0))) for p in parameters] for name in names]
+            for iteration in range(8 if kind is RAdam else 3):
                 gradients = [same_strides(torch.randn(p.shape), p) for p in parameters]
                 for wide, gradient in zip(reference, gradients):
                     wide.grad = gradient.double()
                 optimizer.step()
-                step(optimizer, config, gradients, parameters, states, lr, count, iteration == 0)
-            assert count.item() == (3 if kind in (Adam, AdamW) else 0)
+                values = [x for key in attributes for x in (config[key] if isinstance(config[key], tuple) else [config[key]])]
+                run(row, [lr, *gradients], [*scalars.values(), *parameters, *(t for state in states for t in state)],
+                    values + [iteration == 0] * (kind is SGD))
+            for name, scalar in scalars.items():
+                check(f'{kind.__name__} {name}', scalar, torch.as_tensor(optimizer.state[reference[0]][name]).double())
             for parameter, wide in zip(parameters, reference):
                 check(f'{kind.__name__} {options}', parameter, wide.detach(), loose=True)
 

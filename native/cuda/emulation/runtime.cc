@@ -51,6 +51,8 @@ Handler handler(const std::string& op) {
   if (op == #name) return run_compare<functor::name>;
 #define LENODE_TERNARY_FLOAT(name) \
   if (op == #name) return run_ternary_float<functor::name>;
+#define LENODE_STEP(name, outputs, attrs) \
+  if (op == #name) return op_##name;
 #define LENODE_OP(name, inputs, outputs, attrs, devices)
 #include "core/ops.def"
   static const std::pair<const char*, Handler> others[] = {
@@ -62,8 +64,7 @@ Handler handler(const std::string& op) {
       OTHER(softmax_backward), OTHER(log_softmax_backward), OTHER(cross_entropy), OTHER(cross_entropy_backward),
       OTHER(nll_loss), OTHER(nll_loss_backward), OTHER(copy), OTHER(fill), OTHER(arange), OTHER(cat),
       OTHER(index_select), OTHER(index_add), OTHER(gather), OTHER(scatter_add), OTHER(one_hot), OTHER(rand),
-      OTHER(randn), OTHER(randint), OTHER(dropout), OTHER(dropout_backward), OTHER(sgd_step), OTHER(adam_step),
-      OTHER(rmsprop_step), OTHER(total_norm), OTHER(clip_scale)
+      OTHER(randn), OTHER(randint), OTHER(dropout), OTHER(dropout_backward), OTHER(total_norm), OTHER(clip_scale)
 #undef OTHER
   };
   for (const auto& [name, found] : others)

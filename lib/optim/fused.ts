@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+import { ArgumentError } from '../native/errors.js';
+import { Op } from '../native/ops.gen.js';
+import { run } from '../native/run.js';
+import { checkNumber } from '../ops/checks.js';
+import { copyKernel, fullKernel } from '../ops/kernels.js';
+import type { Tensor } from '../tensor/tensor.js';
+import type { GroupOptions, ParamGroup } from './group.js';
+import { Optimizer, type Batch } from './optimizer.js';
+
+/** The rows of the op table that update a group and count its steps. */
+type StepId =
+  | typeof Op.adamStep
+  | typeof Op.nadamStep
+  | typeof Op.radamStep
+  | typeof Op.adamaxStep
+  | typeof Op.adagradStep
+  | typeof Op.adadeltaStep
+  | typeof Op.rmspropStep
+  | typeof Op.rpropStep
+  | typeof Op.asgdStep;
+
+/** Options that many optimizers have. */
+export interface DecayOptions extends GroupOptions {
+  /** L2 penalty. Default 0. */
+  weightDecay: number;
+  /** Go up instead of down. Default false. */
+  maximize: boolean;
+}
+
+/** Options of the relatives of Adam. */
+export interface MomentOptions extends DecayOptions {
+  /** How slowly the means of the gradients and of their squares forget. Default [0.9, 0.999]. */
+  betas: readonly [number, number];
+  /** Added to the root of the mean square. Default 1e-8. */
+  eps: number;
+}
+
+/**
+ * Optimizers whose step is one native call for a group. How often a parameter was updated is counted on the device, so
+ * that a recorded step counts on when it is replayed.
+ */
+export abstract class FusedOptimizer<O extends GroupOptions> extends Optimizer<O> {
+  protected abstract readonly op: StepId;
+  /** The attributes of its row. */
+  protected abstract attributes(options: Readonly<O>): readonly number[];
+
+  override get scalarNames(): readonly string[] {
+    return ['step'];
+  }
+
+  protected update(group: ParamGroup<O>, { params, grads, lr }: Batch): void {
+    const names = this.stateNames(group, params[0]!);
+    const attributes = this.attributes(group);
+    for (const [scalars, indices] of this.#counted(group, params)) {
+      const states = indices.map((i) => this.remember(params[i]!, names, group));
+      const tensors = [...indices.map((i) => params[i]!), ...names.flatMap((name) => states.map((state) => state[name]!))];
+      run(this.op, [lr, ...indices.map((i) => grads[i]!)], [...scalars, ...tensors] as never, attributes as never);
+    }
+  }
+
+  // Which parameters share scalars, by their counter of steps. Each native call advances one: those that get no gradient
+  // this time must not share with those that do.
+  #counted(group: ParamGroup<O>, params: readonly Tensor[]): [scalars: Tensor[], indices: number[]][] {
+    const names = this.scalarNames;
+    const counter = names[0]!;
+    const sharers = new Map<Tensor, number>();
+    for (const p of group.params) {
+      const step = this.state.get(p)?.[counter];
+      if (step) sharers.set(step, (sharers.get(step) ?? 0) + 1);
+    }
+    const newcomers: number[] = [];
+    const byStep = new Map<Tensor, number[]>();
+    params.forEach((p, i) => {
+      const step = this.state.get(p)?.[counter];
+      if (!step) newcomers.push(i);
+      else if (!byStep.get(step)?.push(i)) byStep.set(step, [i]);
+    });
+    const result: [Tensor[], number[]][] = [];
+    const assign = (scalars: Tensor[], indices: number[]) => {
+      for (const i of indices) {
+        const state = this.remember(params[i]!, [], group);
+        names.forEach((name, k) => (state[name] = scalars[k]!));
+      }
+      result.push([scalars, indices]);
+    };
+    for (const [step, indices] of byStep) {
+      const state = this.state.get(params[indices[0]!]!)!;
+      const scalars = names.map((name) => state[name]!);
+      if (indices.length === sharers.get(step)) result.push([scalars, indices]);
+      else assign(scalars.map((t) => copyKernel(t)), indices);
+    }
+    if (newcomers.length > 0)
+      assign(names.map((name) => fullKernel([], this.initial(name, group), 'float32', params[0]!.device)), newcomers);
+    return result;
+  }
+}
+
+/** @throws ArgumentError unless betas are two numbers in [0, 1) */
+export function checkBetas(betas: unknown, where: string): void {
+  if (!Array.isArray(betas) || betas.length !== 2 || !betas.every((b) => typeof b === 'number' && b >= 0 && b < 1))
+    throw new ArgumentError(`${where}: betas must be two numbers in [0, 1), got ${String(betas)}`);
+}
+
+/** @throws ArgumentError unless the options under these names are numbers of at least 0 */
+export function checkPositive<O extends object>(options: Readonly<O>, names: readonly (keyof O & string)[], where: string): void {
+  for (const name of names) checkNumber(options[name], 0, Number.MAX_VALUE, where, name);
+}
