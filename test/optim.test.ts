@@ -16,6 +16,8 @@ interface Fixture {
   start: number[][];
   gradients: number[][][];
   trajectories: { optimizer: OptimizerName; options: Options; groups?: Options[]; steps: number[][][]; state: Record<string, number[]>[]; last64: number[][] }[];
+  plateau: { options: Options; lr: number[] }[];
+  metrics: (number | null)[];
   schedules: { scheduler: string; options: Options; optimizer: OptimizerName; optimizerOptions: Options; lr: number[]; momentum: number[] }[];
   clipping: { maxNorm: number; normType: number | 'Infinity'; norm: number; grads: number[][] }[];
 }
@@ -331,15 +333,25 @@ describe('state', () => {
 });
 
 describe('schedules', () => {
-  const build = (name: string, optimizer: optim.Optimizer, { stepSize, TMax, maxLr, ...rest }: Options): optim.LRScheduler => {
-    switch (name) {
-      case 'StepLR':
-        return new optim.StepLR(optimizer, stepSize as number, rest);
-      case 'CosineAnnealingLR':
-        return new optim.CosineAnnealingLR(optimizer, TMax as number, rest);
-      default:
-        return new optim.OneCycleLR(optimizer, maxLr as number, rest);
+  type Schedule = optim.Scheduler & { getLastLr(): number[] };
+  const functions: Record<string, (x: number) => number> = { inverse: (x) => 1 / (1 + 0.1 * x) };
+  // Options that are positional arguments.
+  const positional = ['lrLambda', 'milestones', 'stepSize', 'gamma', 'TMax', 'T0', 'baseLr', 'maxLr', 'swaLr'];
+  const leading: Record<string, string[]> = { StepLR: ['stepSize'], MultiStepLR: ['milestones'] };
+  const build = (name: string, optimizer: optim.Optimizer, { schedulers, ...options }: Options): Schedule => {
+    if (schedulers) {
+      const parts = (schedulers as [string, Options][]).map((part) => build(part[0], optimizer, part[1]) as optim.LRScheduler);
+      if (name === 'ChainedScheduler') return new optim.ChainedScheduler(parts);
+      return new optim.SequentialLR(optimizer, parts, options['milestones'] as number[]);
     }
+    const names = leading[name] ?? positional.filter((key) => key in options);
+    const value = (key: string) => functions[options[key] as string] ?? options[key];
+    const rest = Object.fromEntries(Object.keys(options).filter((key) => !names.includes(key)).map((key) => [key, value(key)]));
+    if (name === 'CyclicLR') return new optim.CyclicLR(optimizer, options['baseLr'] as number, options['maxLr'] as number, {
+      ...rest, ...('gamma' in options ? { gamma: options['gamma'] as number } : {}),
+    });
+    const Kind = optim[name as 'StepLR'] as unknown as new (...args: unknown[]) => Schedule;
+    return new Kind(optimizer, ...names.map(value), rest);
   };
   const near = (values: number[], expected: number[]) =>
     values.forEach((x, i) => expect(Math.abs(x - expected[i]!), `step ${i}`).toBeLessThanOrEqual(1e-12 * Math.abs(expected[i]!)));
@@ -357,7 +369,8 @@ describe('schedules', () => {
         momentum.push(group.betas ? group.betas[0] : group.momentum!);
         expect(scheduler.getLastLr()).toEqual([group.lr]);
         if (step + 1 === row.lr.length) break;
-        const saved = structuredClone({ optimizer: optimizer.stateDict(), scheduler: scheduler.stateDict() });
+        // As a checkpoint keeps it.
+        const saved = { optimizer: optimizer.stateDict(), scheduler: JSON.parse(JSON.stringify(scheduler.stateDict())) };
         scheduler = build(row.scheduler, optimizer, row.options);
         optimizer.loadStateDict(saved.optimizer);
         scheduler.loadStateDict(saved.scheduler);
@@ -375,6 +388,67 @@ describe('schedules', () => {
       scheduler.step();
       return lr!;
     });
+
+  test.each(fixture.plateau.map((row) => [JSON.stringify(row.options), row] as const))('ReduceLROnPlateau %s', (_, { options, lr }) => {
+    const optimizer = sgd(0.1);
+    let scheduler = new optim.ReduceLROnPlateau(optimizer, options);
+    const got = fixture.metrics.map((metric) => {
+      const saved = JSON.parse(JSON.stringify(scheduler.stateDict()));
+      scheduler = new optim.ReduceLROnPlateau(optimizer);
+      scheduler.loadStateDict(saved);
+      scheduler.step(metric ?? NaN);
+      expect(scheduler.getLastLr()).toEqual([optimizer.paramGroups[0]!.lr]);
+      return optimizer.paramGroups[0]!.lr;
+    });
+    near(got, lr);
+  });
+
+  test('one value for each group', () => {
+    const two = () => new optim.SGD([0, 1].map(() => ({ params: [tensor([0], { requiresGrad: true })] })), { lr: 1, momentum: 0.5 });
+    const optimizer = two();
+    const cyclic = new optim.CyclicLR(optimizer, [0.1, 0.2], [0.3, 0.6], { stepSizeUp: 2, baseMomentum: [0.5, 0.6] });
+    cyclic.step();
+    near(cyclic.getLastLr(), [0.2, 0.4]);
+    near(optimizer.paramGroups.map((g) => g.momentum!), [0.7, 0.75]);
+    near(new optim.SWALR(two(), [0.1, 0.2], { annealEpochs: 0 }).getLastLr(), [0.1, 0.2]);
+    near(new optim.LambdaLR(two(), [(e) => e + 2, (e) => e + 3]).getLastLr(), [2, 3]);
+    const plateau = new optim.ReduceLROnPlateau(two(), { patience: 0, minLr: [0.5, 0] });
+    plateau.step(1);
+    plateau.step(2);
+    near(plateau.getLastLr(), [0.5, 0.1]);
+  });
+
+  test.each<[string, (o: optim.Optimizer) => unknown, RegExp]>([
+    ['functions', (o) => new optim.LambdaLR(o, [Math.abs, Math.abs]), /1 functions, one for each parameter group, got 2/],
+    ['no function', (o) => new optim.MultiplicativeLR(o, 0.5 as never), /must be a function/],
+    ['factor', (o) => new optim.ConstantLR(o, { factor: 2 }), /factor must be a number in \[0, 1\]/],
+    ['startFactor', (o) => new optim.LinearLR(o, { startFactor: 0 }), /above 0/],
+    ['totalIters', (o) => new optim.PolynomialLR(o, { totalIters: 0 }), /totalIters/],
+    ['T0', (o) => new optim.CosineAnnealingWarmRestarts(o, 0.5), /T0 must be an integer/],
+    ['mode', (o) => new optim.CyclicLR(o, 0.1, 1, { mode: 'square' as never }), /mode must be 'triangular'/],
+    ['milestones', (o) => new optim.SequentialLR(o, [new optim.ConstantLR(o)], [1]), /1 schedules need 0 milestones/],
+    ['order', (o) => new optim.SequentialLR(o, [1, 2, 3].map(() => new optim.ConstantLR(o)), [5, 2]), /go up/],
+    ['owner', (o) => new optim.SequentialLR(sgd(1), [new optim.ConstantLR(o)], []), /another optimizer/],
+    ['plateau', (o) => new optim.ChainedScheduler([new optim.ReduceLROnPlateau(o) as never]), /takes arguments/],
+    ['none', () => new optim.ChainedScheduler([]), /no schedules/],
+    ['plateau factor', (o) => new optim.ReduceLROnPlateau(o, { factor: 1 }), /factor/],
+    ['metric', (o) => new optim.ReduceLROnPlateau(o).step('low' as never), /metric must be a number/],
+    ['annealStrategy', (o) => new optim.SWALR(o, 1, { annealStrategy: 'fast' as never }), /annealStrategy/],
+  ])('bad arguments: %s', (_, fn, message) => {
+    expect(() => fn(sgd(1))).toThrow(ArgumentError);
+    expect(() => fn(sgd(1))).toThrow(message);
+  });
+
+  test('states of composed schedules that do not fit change nothing', () => {
+    const optimizer = sgd(1);
+    const make = (n: number) => new optim.ChainedScheduler(Array.from({ length: n }, () => new optim.ExponentialLR(optimizer, 0.5)));
+    const chained = make(2);
+    const before = chained.stateDict();
+    expect(() => chained.loadStateDict(make(3).stateDict())).toThrow(/it has 2 schedules, the state 3/);
+    expect(() => chained.loadStateDict({ ...before, _schedulers: [{}, {}] })).toThrow(StateDictError);
+    expect(() => new optim.ReduceLROnPlateau(optimizer).loadStateDict({})).toThrow(StateDictError);
+    expect(chained.stateDict()).toEqual(before);
+  });
 
   test('MultiStepLR, ExponentialLR, LambdaLR', () => {
     expect(rates(new optim.MultiStepLR(sgd(1), [4, 2, 2], { gamma: 0.5 }), 6)).toEqual([1, 1, 0.25, 0.25, 0.125, 0.125]);

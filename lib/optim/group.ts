@@ -13,6 +13,7 @@ export interface Scheduled {
   initialLr?: number;
   maxLr?: number;
   minLr?: number;
+  swaLr?: number;
   baseMomentum?: number;
   maxMomentum?: number;
 }

@@ -22,3 +22,4 @@ export {
   type PolynomialOptions,
 } from './schedulers/ramp.js';
 export { ExponentialLR, MultiStepLR, StepLR, type GammaOptions } from './schedulers/step.js';
+export { SWALR, type SWAOptions } from './schedulers/swa.js';

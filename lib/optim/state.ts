@@ -28,7 +28,7 @@ interface Owner<O extends GroupOptions> {
 }
 
 // What schedules add to groups.
-const scheduled = ['initialLr', 'maxLr', 'minLr', 'baseMomentum', 'maxMomentum'];
+const scheduled = ['initialLr', 'maxLr', 'minLr', 'swaLr', 'baseMomentum', 'maxMomentum'];
 
 export function saveState({ paramGroups, state }: Pick<Owner<GroupOptions>, 'paramGroups' | 'state'>): OptimizerState {
   const saved: OptimizerState = { state: {}, param_groups: [] };

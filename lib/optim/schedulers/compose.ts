@@ -28,9 +28,9 @@ abstract class Composite implements Scheduler {
   undo(): void {
     for (const s of this.schedulers) s.undo();
   }
-  /** @internal */
+  /** @internal As in PyTorch an ordinary step. */
   initialStep(): void {
-    this.schedulers[0]!.initialStep();
+    this.step();
   }
   /** @internal */
   restart(): void {
@@ -142,11 +142,6 @@ export class ChainedScheduler extends Composite {
   /** Goes on to the next learning rate. */
   step(): void {
     for (const s of this.schedulers) s.step();
-    this.lastLr = this.optimizer.paramGroups.map(({ lr }) => lr);
-  }
-  /** @internal */
-  override initialStep(): void {
-    for (const s of this.schedulers) s.initialStep();
     this.lastLr = this.optimizer.paramGroups.map(({ lr }) => lr);
   }
   /** @internal */
