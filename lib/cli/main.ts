@@ -8,12 +8,14 @@ import { packageRoot } from '../native/binding.js';
 import { LenodeError } from '../native/errors.js';
 import { registerDoctor } from './doctor.js';
 import { registerSelftest } from './selftest.js';
+import { registerSummary } from './summary.js';
 import { registerTrain } from './train.js';
 
 const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
 const program = new Command('lenode').description('Train convolutional networks from TypeScript.').version(version);
 registerTrain(program);
 registerDoctor(program);
+registerSummary(program);
 registerSelftest(program);
 
 try {

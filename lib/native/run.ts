@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { native, type HandleOwner } from './binding.js';
 import { DeviceError, DisposedError, fromNative, InternalError, nativeError, OutOfMemoryError } from './errors.js';
+import { observer } from './observer.js';
 import { opNames, type OpId, type Signatures } from './ops.gen.js';
 
 /** Handle of a tensor that run() will give memory to. */
@@ -61,6 +62,7 @@ export function run<K extends OpId>(
 ): void {
   const ins = inputs as readonly (NativeTensor | null)[];
   const outs = outputs as readonly (NativeTensor | null)[];
+  if (observer !== null) observer.call(op, ins, outs, attrs);
   const s = scratch ?? attached();
   let device = -1;
   let at = 5;
@@ -137,6 +139,7 @@ function notAlive(op: OpId, t: NativeTensor): Error {
 export function view(base: NativeTensor, object: NativeTensor, offset: number): void {
   if (base.handle < 0)
     throw new DisposedError(`view: a tensor of shape [${base.shape.join(', ')}] was used after dispose()`);
+  observer?.view(base, object);
   const s = scratch ?? attached();
   s[0] = base.handle;
   s[1] = offset;

@@ -2,7 +2,7 @@
 import { LenodeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
-import { checkNumber } from '../ops/checks.js';
+import { checkFloat, checkNumber } from '../ops/checks.js';
 import { fullKernel } from '../ops/kernels.js';
 import { moveTo } from '../ops/transfer.js';
 import { Device } from '../tensor/device.js';
@@ -26,7 +26,19 @@ function byDevice(tensors: readonly Tensor[]): Map<Device, Tensor[]> {
   return result;
 }
 
-function totalNorm(tensors: readonly Tensor[], p: number): Tensor {
+// The norm of all tensors, on the first one's device: the norm of norms is the norm of all.
+function normOf(tensors: readonly Tensor[], p: number): Tensor {
+  if (tensors.length === 0) return fullKernel([], 0, 'float32', Device.cpu);
+  const norms = [...byDevice(tensors).values()].map((list) => deviceNorm(list, p));
+  const first = norms[0]!.device;
+  return norms.length === 1 ? norms[0]! : deviceNorm(norms.map((n) => moveTo(n, first)), p);
+}
+
+function checkFinite(norm: Tensor, where: string): void {
+  if (!Number.isFinite(norm.itemSync())) throw new LenodeError(`${where}: the norm of the gradients is ${norm.itemSync()}`);
+}
+
+function deviceNorm(tensors: readonly Tensor[], p: number): Tensor {
   const dtype = tensors.every((t) => t.dtype === 'float64') ? 'float64' : 'float32';
   const norm: Tensor = fresh([], dtype, tensors[0]!.device);
   run(Op.totalNorm, [...tensors], [norm], [p]);
@@ -49,18 +61,30 @@ export function clipGradNorm_(
   checkNumber(maxNorm, 0, Infinity, where, 'maxNorm');
   checkNumber(normType, -Infinity, Infinity, where, 'normType');
   const grads = gradientsOf(parameters, where);
-  if (grads.length === 0) return fullKernel([], 0, 'float32', Device.cpu);
-  const devices = byDevice(grads);
-  const norms = [...devices.values()].map((list) => totalNorm(list, normType));
-  const first = norms[0]!.device;
-  // The norm of norms is the norm of all.
-  const norm = norms.length === 1 ? norms[0]! : totalNorm(norms.map((n) => moveTo(n, first)), normType);
-  if (errorIfNonfinite && !Number.isFinite(norm.itemSync()))
-    throw new LenodeError(`${where}: the norm of the gradients is ${norm.itemSync()}`);
-  for (const [device, list] of devices) {
-    run(Op.clipScale, [device === first ? norm : moveTo(norm, device)], list, [maxNorm]);
+  const norm = normOf(grads, normType);
+  if (errorIfNonfinite) checkFinite(norm, where);
+  for (const [device, list] of byDevice(grads)) {
+    run(Op.clipScale, [device === norm.device ? norm : moveTo(norm, device)], list, [maxNorm]);
     for (const g of list) g.version.count++;
   }
+  return norm;
+}
+
+/**
+ * The norm of all elements of some tensors together, of the gradients for instance: a scalar, on the first one's device.
+ *
+ * @throws ArgumentError for a norm that is no number; LenodeError with errorIfNonfinite
+ */
+export function getTotalNorm(
+  tensors: Tensor | Iterable<Tensor>,
+  { normType = 2, errorIfNonfinite = false }: ClipOptions = {},
+): Tensor {
+  const where = 'getTotalNorm';
+  checkNumber(normType, -Infinity, Infinity, where, 'normType');
+  const list = tensors instanceof Tensor ? [tensors as Tensor] : [...tensors];
+  for (const t of list) checkFloat(checkTensor(t, where, 'a tensor'), where, 'a tensor');
+  const norm = normOf(list, normType);
+  if (errorIfNonfinite) checkFinite(norm, where);
   return norm;
 }
 

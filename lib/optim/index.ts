@@ -4,7 +4,7 @@ export { Adadelta, Adagrad, type AdadeltaOptions, type AdagradOptions } from './
 export { Adam, AdamW, type AdamOptions } from './adam.js';
 export { Adamax, NAdam, RAdam, type AdamaxOptions, type NAdamOptions, type RAdamOptions } from './adam-variants.js';
 export { ASGD, type ASGDOptions } from './asgd.js';
-export { clipGradNorm_, clipGradValue_, type ClipOptions } from './clip.js';
+export { clipGradNorm_, clipGradValue_, getTotalNorm, type ClipOptions } from './clip.js';
 export type { GroupOptions, ParamGroup, Params, ParamState, Scheduled } from './group.js';
 export { Optimizer } from './optimizer.js';
 export { RMSprop, type RMSpropOptions } from './rmsprop.js';
@@ -13,3 +13,14 @@ export * from './schedulers.js';
 export * as lrScheduler from './schedulers.js';
 export { SGD, type SGDOptions } from './sgd.js';
 export type { OptimizerState } from './state.js';
+export {
+  AveragedModel,
+  getEmaAvgFn,
+  getEmaMultiAvgFn,
+  getSwaAvgFn,
+  getSwaMultiAvgFn,
+  updateBn,
+  type AveragedModelOptions,
+  type AvgFn,
+  type MultiAvgFn,
+} from './swa.js';

@@ -7,7 +7,7 @@
 //   kScalars    float32 scalars before the lists: the count of steps, and what else changes with it
 //   step()      what all elements share in this step, computed in W; the scalars are as the step before left them
 //   advance()   the scalars after it
-//   apply()     one element: parameter and states are changed
+//   apply()     one element, with the states kPresent: parameter and states are changed
 #pragma once
 #include <cmath>
 #include <utility>
@@ -33,9 +33,11 @@ LENODE_HD T lerp(T from, T to, T weight) {
   return weight < T(0.5) ? from + weight * (to - from) : to - (to - from) * (T(1) - weight);
 }
 
+// NaN wins. Two choices without a jump, so that loops are vectorised.
 template <class T>
 LENODE_HD T larger(T a, T b) {
-  return functor::maximum::apply(a, b, Params<T>{});
+  const T top = a > b ? a : b;
+  return functor::is_nan(a) ? a : top;
 }
 
 // 1 - beta^n from log(beta): expm1 keeps it exact where beta^n is near 1.
@@ -77,9 +79,10 @@ struct sgd_step {
   }
   LENODE_HD void advance(double, float*) const {}
 
-  LENODE_HD void apply(const Step& s, T& parameter, T grad, T (&state)[1]) const {
+  template <unsigned kPresent>
+  LENODE_HD void apply(const Step& s, T& parameter, T grad, T* state) const {
     T g = regularized(grad, parameter, maximize, weight_decay);
-    if (momentum != T(0)) {
+    if constexpr (kPresent & 1) {
       const T b = first ? g : momentum * state[0] + kept * g;
       state[0] = b;
       g = nesterov ? g + momentum * b : b;
@@ -94,7 +97,7 @@ struct adam_step : Counted {
   using Present = Sets<0b011, 0b111>;
   double log_beta1, log_beta2, decay;
   T share, square_keep, square_share, eps, weight_decay;
-  bool amsgrad, maximize, decoupled;
+  bool maximize, decoupled;
 
   explicit adam_step(const Call& call) {
     using a = op::adam_step::attr;
@@ -105,7 +108,6 @@ struct adam_step : Counted {
     square_keep = static_cast<T>(call.f(a::beta2));
     square_share = static_cast<T>(1 - call.f(a::beta2));
     eps = static_cast<T>(call.f(a::eps));
-    amsgrad = call.f(a::amsgrad) != 0;
     maximize = call.f(a::maximize) != 0;
     decoupled = call.f(a::decoupled) != 0;
     weight_decay = static_cast<T>(decoupled ? 0 : decay);
@@ -122,13 +124,15 @@ struct adam_step : Counted {
             static_cast<T>(lr / correction(log_beta1, n)), static_cast<T>(functor::sqrt_(correction(log_beta2, n)))};
   }
 
-  LENODE_HD void apply(const Step& s, T& parameter, T grad, T (&state)[3]) const {
+  template <unsigned kPresent>
+  LENODE_HD void apply(const Step& s, T& parameter, T grad, T* state) const {
     parameter *= s.keep;
     const T g = regularized(grad, parameter, maximize, weight_decay);
     state[0] = lerp(state[0], g, share);
     state[1] = square_keep * state[1] + square_share * g * g;
-    if (amsgrad) state[2] = larger(state[2], state[1]);
-    parameter -= s.size * (state[0] / (functor::sqrt_(amsgrad ? state[2] : state[1]) / s.root + eps));
+    T square = state[1];
+    if constexpr (kPresent & 0b100) square = state[2] = larger(state[2], square);
+    parameter -= s.size * (state[0] / (functor::sqrt_(square) / s.root + eps));
   }
 };
 
@@ -186,7 +190,8 @@ struct nadam_step {
     scalars[1] = product(static_cast<double>(scalars[0]), scalars);
   }
 
-  LENODE_HD void apply(const Step& s, T& parameter, T grad, T (&state)[2]) const {
+  template <unsigned kPresent>
+  LENODE_HD void apply(const Step& s, T& parameter, T grad, T* state) const {
     parameter *= s.keep;
     const T g = regularized(grad, parameter, maximize, weight_decay);
     state[0] = lerp(state[0], g, share);
@@ -236,7 +241,8 @@ struct radam_step : Counted {
             static_cast<T>(rate * functor::sqrt_(rest) * rectification)};
   }
 
-  LENODE_HD void apply(const Step& s, T& parameter, T grad, T (&state)[2]) const {
+  template <unsigned kPresent>
+  LENODE_HD void apply(const Step& s, T& parameter, T grad, T* state) const {
     parameter *= s.keep;
     const T g = regularized(grad, parameter, maximize, weight_decay);
     state[0] = lerp(state[0], g, share);
@@ -273,7 +279,8 @@ struct adamax_step : Counted {
     return {static_cast<T>(lr / correction(log_beta1, static_cast<W>(scalars[0]) + W(1)))};
   }
 
-  LENODE_HD void apply(const Step& s, T& parameter, T grad, T (&state)[2]) const {
+  template <unsigned kPresent>
+  LENODE_HD void apply(const Step& s, T& parameter, T grad, T* state) const {
     const T g = regularized(grad, parameter, maximize, weight_decay);
     state[0] = lerp(state[0], g, share);
     state[1] = larger(state[1] * norm_keep, functor::abs_(g) + eps);
@@ -306,7 +313,8 @@ struct adagrad_step : Counted {
     return {static_cast<T>(lr / (W(1) + static_cast<W>(scalars[0]) * static_cast<W>(lr_decay)))};
   }
 
-  LENODE_HD void apply(const Step& s, T& parameter, T grad, T (&state)[1]) const {
+  template <unsigned kPresent>
+  LENODE_HD void apply(const Step& s, T& parameter, T grad, T* state) const {
     const T g = regularized(grad, parameter, maximize, weight_decay);
     state[0] += g * g;
     parameter -= s.rate * (g / (functor::sqrt_(state[0]) + eps));
@@ -338,7 +346,8 @@ struct adadelta_step : Counted {
     return {static_cast<T>(lr)};
   }
 
-  LENODE_HD void apply(const Step& s, T& parameter, T grad, T (&state)[2]) const {
+  template <unsigned kPresent>
+  LENODE_HD void apply(const Step& s, T& parameter, T grad, T* state) const {
     const T g = regularized(grad, parameter, maximize, weight_decay);
     state[0] = rho * state[0] + share * g * g;
     const T delta = functor::sqrt_(state[1] + eps) / functor::sqrt_(state[0] + eps) * g;
@@ -352,7 +361,7 @@ struct rmsprop_step : Counted {
   static constexpr int kStates = 3;  // square_avg, momentum_buffer, grad_avg
   using Present = Sets<0b001, 0b011, 0b101, 0b111>;
   T keep, share, eps, weight_decay, momentum;
-  bool centered, maximize;
+  bool maximize;
 
   explicit rmsprop_step(const Call& call) {
     using a = op::rmsprop_step::attr;
@@ -361,7 +370,6 @@ struct rmsprop_step : Counted {
     eps = static_cast<T>(call.f(a::eps));
     weight_decay = static_cast<T>(call.f(a::weight_decay));
     momentum = static_cast<T>(call.f(a::momentum));
-    centered = call.f(a::centered) != 0;
     maximize = call.f(a::maximize) != 0;
   }
   static unsigned present(const Call& call) {
@@ -377,16 +385,17 @@ struct rmsprop_step : Counted {
     return {static_cast<T>(lr)};
   }
 
-  LENODE_HD void apply(const Step& s, T& parameter, T grad, T (&state)[3]) const {
+  template <unsigned kPresent>
+  LENODE_HD void apply(const Step& s, T& parameter, T grad, T* state) const {
     const T g = regularized(grad, parameter, maximize, weight_decay);
     state[0] = keep * state[0] + share * g * g;
     T square = state[0];
-    if (centered) {
+    if constexpr (kPresent & 0b100) {
       state[2] = lerp(state[2], g, share);
       square -= state[2] * state[2];
     }
     T direction = g / (functor::sqrt_(square) + eps);
-    if (momentum > T(0)) direction = state[1] = momentum * state[1] + direction;
+    if constexpr (kPresent & 0b010) direction = state[1] = momentum * state[1] + direction;
     parameter -= s.rate * direction;
   }
 };
@@ -414,7 +423,8 @@ struct rprop_step : Counted {
     return {};
   }
 
-  LENODE_HD void apply(const Step&, T& parameter, T grad, T (&state)[2]) const {
+  template <unsigned kPresent>
+  LENODE_HD void apply(const Step&, T& parameter, T grad, T* state) const {
     const T signed_grad = maximize ? -grad : grad;
     const T agreement = signed_grad * state[0];
     const T factor = agreement > T(0) ? grow : (agreement < T(0) ? shrink : T(1));
@@ -461,10 +471,35 @@ struct asgd_step {
     scalars[2] = static_cast<float>(1 / (averaged > 1 ? averaged : 1.0));
   }
 
-  LENODE_HD void apply(const Step& s, T& parameter, T grad, T (&state)[1]) const {
+  template <unsigned kPresent>
+  LENODE_HD void apply(const Step& s, T& parameter, T grad, T* state) const {
     const T g = regularized(grad, parameter, maximize, weight_decay);
     parameter = parameter * s.keep - s.rate * g;
     state[0] = s.share == T(1) ? parameter : state[0] + (parameter - state[0]) * s.share;
+  }
+};
+
+// No optimizer's step: tensors go towards others, by a weight that stands in lr's place.
+template <class T>
+struct lerp_step {
+  static constexpr int kScalars = 0, kStates = 0;
+  using Present = Sets<0>;
+
+  explicit lerp_step(const Call&) {}
+  static unsigned present(const Call&) { return 0; }
+
+  struct Step {
+    T weight;
+  };
+  template <class W>
+  LENODE_HD Step step(W weight, const float*) const {
+    return {static_cast<T>(weight)};
+  }
+  LENODE_HD void advance(double, float*) const {}
+
+  template <unsigned kPresent>
+  LENODE_HD void apply(const Step& s, T& tensor, T target, T*) const {
+    tensor = lerp(tensor, target, s.weight);
   }
 };
 

@@ -110,10 +110,10 @@ class Group {
 
 // One element. Its own function, so that the loop around it sees no local arrays and is vectorised.
 template <class Rule, unsigned kPresent, class T, size_t... K>
-LENODE_HD void update_element(const Rule& rule, const typename Rule::Step& step, T& parameter, T grad, T* const* states,
-                              int64_t i, std::index_sequence<K...>) {
-  T state[Rule::kStates] = {(kPresent >> K & 1 ? states[K][i] : T(0))...};
-  rule.apply(step, parameter, grad, state);
+LENODE_HD void update_element(const Rule& rule, const typename Rule::Step& step, T& parameter, T grad, [[maybe_unused]] T* const* states,
+                              [[maybe_unused]] int64_t i, std::index_sequence<K...>) {
+  T state[Rule::kStates + 1] = {(kPresent >> K & 1 ? states[K][i] : T(0))...};
+  rule.template apply<kPresent>(step, parameter, grad, state);
   ((kPresent >> K & 1 ? void(states[K][i] = state[K]) : void()), ...);
 }
 
@@ -124,7 +124,7 @@ void update_arrays(const Rule& shared, const typename Rule::Step& shared_step, T
   // Copies, since the arrays' elements have the type of the members.
   const Rule rule = shared;
   const typename Rule::Step step = shared_step;
-  T* const state[] = {arrays[1 + __builtin_popcount(kPresent & ((1u << K) - 1))]...};
+  T* const state[] = {arrays[1 + __builtin_popcount(kPresent & ((1u << K) - 1))]..., nullptr};
   T* const parameter = arrays[0];
   const T* const grad = arrays[1 + __builtin_popcount(kPresent)];
 #pragma omp simd

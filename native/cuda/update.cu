@@ -20,11 +20,11 @@ struct Scalars {
 };
 
 // T: the compute type; S: the storage. Lists: parameter, gradient, then the states.
-template <class Rule, class T, class S>
+template <class Rule, unsigned kPresent, class T, class S>
 __global__ void __launch_bounds__(kThreads)
     update_kernel(const Rule rule, const Scalars<Rule> scalars,
                   const __grid_constant__ TensorChunk<Rule::kStates + 2> chunk) {
-  constexpr int kStates = Rule::kStates;
+  constexpr int kStates = Rule::kStates, kSlots = kStates > 0 ? kStates : 1;
   __shared__ typename Rule::Step shared;
   if (threadIdx.x == 0) {
     float values[Rule::kScalars + 1];
@@ -36,13 +36,13 @@ __global__ void __launch_bounds__(kThreads)
   const typename Rule::Step step = shared;
   const int t = chunk.tensor_of(blockIdx.x);
   for_run(chunk, t, [&](int64_t at, int count) {
-    T parameter[kRunPack], gradient[kRunPack], state[kStates][kRunPack];
+    T parameter[kRunPack], gradient[kRunPack], state[kSlots][kRunPack];
     S* const parameters = static_cast<S*>(chunk.data[0][t]) + at;
     load_run(parameters, count, parameter);
     load_run(static_cast<const S*>(chunk.data[1][t]) + at, count, gradient);
 #pragma unroll
     for (int k = 0; k < kStates; ++k) {
-      if (chunk.data[2 + k][t] != nullptr) {
+      if (kPresent >> k & 1) {
         load_run(static_cast<const S*>(chunk.data[2 + k][t]) + at, count, state[k]);
       } else {
 #pragma unroll
@@ -51,17 +51,17 @@ __global__ void __launch_bounds__(kThreads)
     }
 #pragma unroll
     for (int v = 0; v < kRunPack; ++v) {
-      T states[kStates];
+      T states[kSlots];
 #pragma unroll
       for (int k = 0; k < kStates; ++k) states[k] = state[k][v];
-      rule.apply(step, parameter[v], gradient[v], states);
+      rule.template apply<kPresent>(step, parameter[v], gradient[v], states);
 #pragma unroll
       for (int k = 0; k < kStates; ++k) state[k][v] = states[k];
     }
     store_run(parameters, count, parameter);
 #pragma unroll
     for (int k = 0; k < kStates; ++k)
-      if (chunk.data[2 + k][t] != nullptr) store_run(static_cast<S*>(chunk.data[2 + k][t]) + at, count, state[k]);
+      if (kPresent >> k & 1) store_run(static_cast<S*>(chunk.data[2 + k][t]) + at, count, state[k]);
   });
 }
 
@@ -114,31 +114,39 @@ Scalars<Rule> scalars_of(const Call& call) {
   return scalars;
 }
 
-template <template <class> class Rule>
-void run_step(Context& context, const Call& call) {
-  constexpr int kLists = Rule<float>::kStates + 2, kScalars = Rule<float>::kScalars;
-  const unsigned present = Rule<float>::present(call);
+template <template <class> class Rule, unsigned kPresent>
+void run_present(Context& context, const Call& call) {
+  constexpr int kLists = Rule<float>::kStates + 2;
   for (DType dtype : {DType::float32, DType::float64, DType::float16, DType::bfloat16}) {
-    const auto groups = groups_of<kLists>(call, dtype, kScalars, present);
+    const auto groups = groups_of<kLists>(call, dtype, Rule<float>::kScalars, kPresent);
     with_floating(dtype, "update", [&](auto storage) {
       using S = decltype(storage);
       using T = compute_t<S>;
       const Rule<T> rule(call);
       const auto scalars = scalars_of<Rule<T>>(call);
       for_chunks<kLists>(groups, sizeof(S), [&](const TensorChunk<kLists>& chunk, int64_t) {
-        launch(context, update_kernel<Rule<T>, T, S>, chunk.first_block[chunk.tensors], kThreads, 0, rule, scalars, chunk);
+        launch(context, update_kernel<Rule<T>, kPresent, T, S>, chunk.first_block[chunk.tensors], kThreads, 0, rule,
+               scalars, chunk);
       });
     });
   }
-  if constexpr (kScalars > 0)
+}
+
+template <template <class> class Rule, unsigned... kPresent>
+void run_step(Context& context, const Call& call, rule::Sets<kPresent...>) {
+  const unsigned present = Rule<float>::present(call);
+  ((present == kPresent ? run_present<Rule, kPresent>(context, call) : void()), ...);
+  if constexpr (Rule<float>::kScalars > 0)
     launch(context, advance_kernel<Rule<float>>, 1, 1, 0, Rule<float>(call), scalars_of<Rule<float>>(call));
 }
 
 }  // namespace
 
 #define LENODE_OP(name, inputs, outputs, attrs, devices)
-#define LENODE_STEP(name, outputs, attrs) \
-  void op_##name(Context& context, const Call& call) { run_step<rule::name>(context, call); }
+#define LENODE_STEP(name, outputs, attrs)                                       \
+  void op_##name(Context& context, const Call& call) {                          \
+    run_step<rule::name>(context, call, typename rule::name<float>::Present{}); \
+  }
 #include "core/ops.def"
 
 }  // namespace lenode::cuda
