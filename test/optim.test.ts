@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import '../lib/ops/methods.js';
 import { ArgumentError, AutogradError, ShapeError, StateDictError } from '../lib/native/errors.js';
-import { Linear, Parameter } from '../lib/nn/index.js';
+import { BatchNorm1d, Linear, Module, Parameter, Sequential } from '../lib/nn/index.js';
 import { tensor, zeros } from '../lib/ops/creation.js';
 import * as optim from '../lib/optim/index.js';
 import type { DType } from '../lib/tensor/dtype.js';
@@ -19,6 +19,8 @@ interface Fixture {
   plateau: { options: Options; lr: number[] }[];
   metrics: (number | null)[];
   schedules: { scheduler: string; options: Options; optimizer: OptimizerName; optimizerOptions: Options; lr: number[]; momentum: number[] }[];
+  averages: { kind: string; useBuffers: boolean; state: Record<string, number[]> }[];
+  means: number[][];
   clipping: { maxNorm: number; normType: number | 'Infinity'; norm: number; grads: number[][] }[];
 }
 type OptimizerName = 'SGD' | 'Adam' | 'AdamW' | 'NAdam' | 'RAdam' | 'Adamax' | 'Adagrad' | 'Adadelta' | 'RMSprop' | 'Rprop' | 'ASGD';
@@ -503,5 +505,89 @@ describe('clipping', () => {
     params[0]!.grad!.fill_(Infinity);
     expect(() => optim.clipGradNorm_(params, 1, { errorIfNonfinite: true })).toThrow(/Infinity/);
     expect(() => optim.clipGradNorm_(params, -1)).toThrow(ArgumentError);
+  });
+
+  test('the norm alone', () => {
+    const list = [tensor([3, 0]), tensor([[4]], { dtype: 'float64' })];
+    expect(optim.getTotalNorm(list).itemSync()).toBe(5);
+    expect(optim.getTotalNorm(list, { normType: Infinity }).itemSync()).toBe(4);
+    expect(optim.getTotalNorm([]).itemSync()).toBe(0);
+    expect(() => optim.getTotalNorm([tensor([Infinity])], { errorIfNonfinite: true })).toThrow(/Infinity/);
+    expect(() => optim.getTotalNorm([tensor([1], { dtype: 'int64' })])).toThrow(/floating/);
+  });
+});
+
+describe('averages', () => {
+  class Model extends Module {
+    readonly weight: Parameter;
+    readonly bias: Parameter;
+    declare readonly mean: Tensor;
+    declare readonly count: Tensor;
+    constructor(step: number, dtype: 'float32' | 'float64' = 'float32') {
+      super();
+      const [weight, bias] = fixture.gradients[step]!.map((values, i) => tensor(values, { shape: fixture.shapes[i]!, dtype }));
+      this.weight = new Parameter(weight!);
+      this.bias = new Parameter(bias!);
+      this.registerBuffer('mean', tensor(fixture.means[step]!));
+      this.registerBuffer('count', tensor(10 * step, { dtype: 'int64' }));
+    }
+    forward(x: Tensor): Tensor {
+      return x.mul(this.weight);
+    }
+  }
+
+  test.each(fixture.averages.map((row) => [`${row.kind}${row.useBuffers ? ' with buffers' : ''}`, row] as const))(
+    '%s, by one call or tensor by tensor, and after loading',
+    (_, { kind, useBuffers, state }) => {
+      const multi = kind === 'ema' ? { multiAvgFn: optim.getEmaMultiAvgFn(0.75) } : {};
+      const single = { avgFn: kind === 'ema' ? optim.getEmaAvgFn(0.75) : optim.getSwaAvgFn() };
+      for (const options of [multi, single]) {
+        let averaged = new optim.AveragedModel(new Model(0), { ...options, useBuffers });
+        for (let step = 0; step < 5; step++) {
+          const saved = averaged.stateDict();
+          averaged = new optim.AveragedModel(new Model(4), { ...options, useBuffers });
+          averaged.loadStateDict(saved);
+          averaged.updateParameters(new Model(step));
+        }
+        const got = averaged.stateDict();
+        expect(Object.keys(got).sort()).toEqual(Object.keys(state).sort());
+        for (const [key, values] of Object.entries(state))
+          expectClose(got[key]!.to('float32'), values);
+        expect(averaged.forward(tensor([1, 1, 1, 1])).shape).toEqual([3, 4]);
+      }
+    },
+  );
+
+  test('an average in another layout and dtype', () => {
+    const [a, b] = [new Linear(3, 2), new Linear(3, 2)];
+    const averaged = new optim.AveragedModel(new Linear(3, 2).to('float64'), { multiAvgFn: optim.getEmaMultiAvgFn(0.5) });
+    averaged.updateParameters(a);
+    b.registerParameter('weight', new Parameter(b.weight.detach().t().contiguous().t()));
+    averaged.updateParameters(b);
+    expectClose(averaged.module.stateDict()['weight']!, a.weight.add(b.weight).mul(0.5).dataSync() as Float32Array);
+  });
+
+  test('what cannot be averaged', () => {
+    const model = new Model(0);
+    const averaged = new optim.AveragedModel(model);
+    expect(() => averaged.updateParameters(model)).toThrow(/holds the average itself/);
+    expect(() => averaged.updateParameters(new Linear(2, 2))).toThrow(ShapeError);
+    expect(() => new optim.AveragedModel(new Linear(2, 2)).updateParameters(new Linear(2, 3))).toThrow(/shape \[2, 2\], of the model \[3, 2\]/);
+    expect(() => optim.getEmaMultiAvgFn(1.5)).toThrow(ArgumentError);
+    expect(() => new optim.AveragedModel(model, { avgFn: optim.getSwaAvgFn(), multiAvgFn: optim.getSwaMultiAvgFn() })).toThrow(ArgumentError);
+  });
+
+  test('updateBn: plain averages over a loader, and the modes as they were', async () => {
+    const layer = new BatchNorm1d(2, { momentum: 0.3 });
+    const model = new Sequential(layer, new Linear(2, 2));
+    model.eval();
+    model.training = true;
+    layer.runningMean!.fill_(5);
+    const batches = [tensor([1, 2, 3, 6], { shape: [2, 2] }), tensor([5, 5, 9, 7], { shape: [2, 2] })];
+    await optim.updateBn(batches.map((x) => [x, 'label'] as const), model);
+    expectClose(layer.runningMean!, [4.5, 5]);
+    expectClose(layer.runningVar!, [5, 5]);
+    expect([layer.momentum, layer.training, model.training, layer.numBatchesTracked!.itemSync()]).toEqual([0.3, false, true, 2]);
+    await optim.updateBn([], new Linear(1, 1));
   });
 });

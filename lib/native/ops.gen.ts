@@ -131,8 +131,9 @@ export const Op = {
   rmspropStep: 125,
   rpropStep: 126,
   asgdStep: 127,
-  totalNorm: 128,
-  clipScale: 129,
+  lerpStep: 128,
+  totalNorm: 129,
+  clipScale: 130,
 } as const;
 
 export type OpId = (typeof Op)[keyof typeof Op];
@@ -267,8 +268,9 @@ export interface Signatures<T> {
   125: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [alpha: number, eps: number, weightDecay: number, momentum: number, centered: number, maximize: number] };
   126: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [etaMinus: number, etaPlus: number, stepSizeMin: number, stepSizeMax: number, maximize: number] };
   127: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, eta: T, mu: T, ...tensors: T[]]; attrs: [lambd: number, alpha: number, t0: number, weightDecay: number, maximize: number] };
-  128: { inputs: [...tensors: T[]]; outputs: [norm: T]; attrs: [p: number] };
-  129: { inputs: [norm: T]; outputs: [...tensors: T[]]; attrs: [maxNorm: number] };
+  128: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [] };
+  129: { inputs: [...tensors: T[]]; outputs: [norm: T]; attrs: [p: number] };
+  130: { inputs: [norm: T]; outputs: [...tensors: T[]]; attrs: [maxNorm: number] };
 }
 
 /** Names by id, for error messages. */
@@ -289,5 +291,5 @@ export const opNames: readonly string[] = [
   'nllLossBackward', 'copy', 'fill', 'arange', 'cat', 'indexSelect', 'indexAdd', 'gather', 'scatterAdd',
   'oneHot', 'rand', 'randn', 'randint', 'dropout', 'dropoutBackward', 'sgdStep', 'adamStep', 'nadamStep',
   'radamStep', 'adamaxStep', 'adagradStep', 'adadeltaStep', 'rmspropStep', 'rpropStep', 'asgdStep',
-  'totalNorm', 'clipScale'
+  'lerpStep', 'totalNorm', 'clipScale'
 ];
