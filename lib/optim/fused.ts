@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError } from '../native/errors.js';
-import { Op } from '../native/ops.gen.js';
+import type { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { checkNumber } from '../ops/checks.js';
 import { copyKernel, fullKernel } from '../ops/kernels.js';

@@ -2,7 +2,7 @@
 // What each value of a network depends on, and what it costs, from the native calls of a forward pass.
 import { opNames } from '../../native/ops.gen.js';
 import type { Observer } from '../../native/observer.js';
-import { Tensor } from '../../tensor/tensor.js';
+import type { Tensor } from '../../tensor/tensor.js';
 
 /** Of a tensor that was computed from the input: per spatial dimension. */
 export interface Field {

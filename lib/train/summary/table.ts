@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Summaries as tables: one line for each layer where there is room, else two.
 import { formatBytes } from '../../native/run.js';
-import type { LayerSummary, Summary } from './summary.js';
+import type { LayerSummary, SummaryTotals } from './types.js';
 
 const WIDE = 72;
 
-export function renderSummary(summary: Summary, columns: number, depth: number): string {
+interface Listed {
+  readonly layers: readonly LayerSummary[];
+  readonly totals: SummaryTotals;
+}
+
+export function renderSummary(summary: Listed, columns: number, depth: number): string {
   const shown = summary.layers.filter((layer) => layer.depth <= depth);
   const rows = columns >= WIDE ? wide(shown, columns) : narrow(shown, columns);
   const width = Math.min(columns, Math.max(...rows.map((row) => row.length)));
@@ -43,7 +48,7 @@ function narrow(layers: readonly LayerSummary[], columns: number): string[] {
   return rows.map((row) => cut(row, columns));
 }
 
-function totalLines({ totals }: Summary, columns: number): string[] {
+function totalLines({ totals }: Listed, columns: number): string[] {
   const { params, trainableParams, multAdds, inputBytes, forwardBackwardBytes, paramsBytes } = totals;
   const rows: [string, string][] = [
     ['params', params.toLocaleString('en')],
