@@ -21,7 +21,7 @@ def dense(shape):
 
 
 def batch_norms():
-    for _ in range(250):
+    for _ in range(150):
         dtype, shape = random.choice(FLOATS), random.choice(SHAPES)
         kind, c = dense(shape), shape[1]
         saved = torch.float64 if dtype == torch.float64 else torch.float32
@@ -85,4 +85,36 @@ def batch_norms():
                 check(f'{name} of batch_norm', got / scale, wanted.grad / scale, loose=True)
 
 
-CHECKS = {'batch_norms': batch_norms}
+def group_norms():
+    for _ in range(80):
+        dtype, shape = random.choice(FLOATS), random.choice(SHAPES)
+        kind, c = dense(shape), shape[1]
+        groups = random.choice([g for g in range(1, c + 1) if c % g == 0])
+        if shape[0] * c * (torch.Size(shape[2:]).numel()) // max(1, shape[0] * groups) < 3 and shape[0] > 0:
+            continue  # of two values nothing is left but rounding
+        saved = torch.float64 if dtype == torch.float64 else torch.float32
+        own = saved if dtype in HALVES and random.random() < .5 else dtype
+        affine, eps = random.random() < .8, random.choice([1e-5, .1])
+        x, grad = tensor(shape, dtype, kind), tensor(shape, dtype, kind)
+        weight = arrange((torch.rand(c) + .5).to(own)) if affine else None
+        bias = arrange(torch.randn(c).to(own)) if affine else None
+        leaves = [leaf(t) for t in (x, weight, bias)]
+        y, mean, inv_std = fresh(shape, dtype, kind), fresh([shape[0], groups], saved, 'contiguous'), fresh(
+            [shape[0], groups], saved, 'contiguous')
+        run('group_norm', [x, weight, bias], [y, mean, inv_std], (groups, eps))
+        result = F.group_norm(leaves[0], groups, leaves[1], leaves[2], eps)
+        check('group_norm', y, result.detach(), loose=True)
+        targets = [fresh(shape, dtype, kind), fresh([c], own) if affine else None, fresh([c], own) if affine else None]
+        run('group_norm_backward', [grad, x, mean, inv_std, weight], targets, (groups,))
+        if x.numel() == 0:
+            if affine:
+                assert not targets[1].any() and not targets[2].any()
+            continue
+        result.backward(exact(grad))
+        for name, got, wanted in zip(('d_x', 'd_weight', 'd_bias'), targets, leaves):
+            if got is not None:
+                scale = max(1, wanted.grad.abs().max().item())
+                check(f'{name} of group_norm', got / scale, wanted.grad / scale, loose=True)
+
+
+CHECKS = {'group_norms': group_norms, 'batch_norms': batch_norms}
