@@ -4,7 +4,7 @@
 const layers = [
   ['index.ts'],
   ['cli'],
-  ['train', 'selftest'],
+  ['train', 'selftest', 'visualize'],
   ['models'],
   ['io'],
   ['amp'],

@@ -29,6 +29,10 @@ export default tseslint.config(
     rules: { 'no-console': 'error' },
   },
   {
+    files: ['lib/visualize/page/*.js'],
+    languageOptions: { sourceType: 'script', globals: { document: 'readonly', atob: 'readonly' } },
+  },
+  {
     files: ['**/*.{js,mjs,cjs}'],
     languageOptions: {
       globals: Object.fromEntries(

@@ -94,3 +94,4 @@ export {
 } from './data/index.js';
 export * from './io/index.js';
 export * from './train/index.js';
+export * as visualize from './visualize/index.js';

@@ -25,7 +25,8 @@ export abstract class MaxPoolNd extends Module {
   protected constructor(
     private readonly spatial: 1 | 2 | 3,
     readonly kernelSize: Sizes,
-    private readonly options: MaxPoolLayerOptions,
+    /** @internal */
+    readonly options: MaxPoolLayerOptions,
   ) {
     super();
     checkSizes(kernelSize, spatial, 1, new.target.name, 'kernelSize');
@@ -74,7 +75,8 @@ export abstract class AvgPoolNd extends Module {
   protected constructor(
     private readonly spatial: 1 | 2 | 3,
     readonly kernelSize: Sizes,
-    private readonly options: AvgPoolOptions,
+    /** @internal */
+    readonly options: AvgPoolOptions,
   ) {
     super();
     checkSizes(kernelSize, spatial, 1, new.target.name, 'kernelSize');

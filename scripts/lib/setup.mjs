@@ -34,7 +34,7 @@ export function compile() {
   const log = at('build', 'tsc.log');
   const { status, output } = runLogged(process.execPath, [tsc, '-p', at('tsconfig.build.json'), '--pretty', 'false'], log);
   if (status !== 0) throw new SetupError(`TypeScript reports errors:\n\n${output.trimEnd()}`);
-  cpSync(at('lib/selftest/cases'), at('dist/selftest/cases'), { recursive: true });
+  for (const assets of ['selftest/cases', 'visualize/page']) cpSync(at('lib', assets), at('dist', assets), { recursive: true });
   writeFileSync(compiled, '');
   utimesSync(compiled, began, began);
 }
