@@ -10,10 +10,12 @@ import { registerDoctor } from './doctor.js';
 import { registerSelftest } from './selftest.js';
 import { registerSummary } from './summary.js';
 import { registerTrain } from './train.js';
+import { registerVisualize } from './visualize.js';
 
 const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
 const program = new Command('lenode').description('Train convolutional networks from TypeScript.').version(version);
 registerTrain(program);
+registerVisualize(program);
 registerDoctor(program);
 registerSummary(program);
 registerSelftest(program);

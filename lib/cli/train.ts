@@ -2,6 +2,7 @@
 // `lenode train`: LeNet-5 or another small network on MNIST.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { DataLoader } from '../data/loader.js';
 import { MNIST } from '../data/mnist.js';
@@ -16,6 +17,7 @@ import { device as toDevice, type Device, type DeviceLike } from '../tensor/devi
 import { memoryStats } from '../tensor/memory.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { evaluate, fit, type EpochReport } from '../train/fit.js';
+import { writePage } from '../visualize/index.js';
 import { EpochProgress } from './progress.js';
 
 interface Recipe {
@@ -138,10 +140,23 @@ async function train(options: TrainOptions): Promise<void> {
 
   // A resumed run may have nothing left to train.
   const accuracy = reports.at(-1)?.accuracy ?? (await evaluate(model, testLoader)).accuracy;
-  const result = summarise(options.model, place, reports, accuracy);
+  const page = join(folder, 'index.html');
+  await drawPage(page, options.model, model, testLoader);
+  const result = { ...summarise(options.model, place, reports, accuracy), page };
   console.log(`test accuracy ${percent(result.testAccuracy)}; checkpoint: ${checkpoint}`);
   if (options.json) console.log(JSON.stringify(result));
-  else console.log(`${result.trainSeconds.toFixed(1)} s, peak memory ${formatBytes(result.peakMemoryBytes)}`);
+  else {
+    console.log(`${result.trainSeconds.toFixed(1)} s, peak memory ${formatBytes(result.peakMemoryBytes)}`);
+    console.log(`how it sees a digit: ${pathToFileURL(page)}`);
+  }
+}
+
+// A page that walks the first test image through the network.
+async function drawPage(path: string, title: string, model: Module<[Tensor], Tensor>, tests: AsyncIterable<readonly [Tensor, Tensor]>): Promise<void> {
+  for await (const [images, labels] of tests) {
+    await writePage(path, model, images.narrow(0, 0, 1), { title, label: Number(await labels.select(0, 0).item()) });
+    break;
+  }
 }
 
 function summarise(model: string, place: Device, reports: readonly EpochReport[], testAccuracy: number) {

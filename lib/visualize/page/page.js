@@ -223,7 +223,8 @@ const image = data.tensors[data.image];
 main.append(element('section', {}, element('h2', {}, 'The image'), element('p', { className: 'soft' }, sizes(image.shape)), showMaps(image)));
 for (const layer of data.layers) {
   const [input, output] = [data.tensors[layer.input], data.tensors[layer.output]];
-  const content = output.maps
+  // Maps of one pixel are numbers beside each other.
+  const content = output.maps && output.shape[1] * output.shape[2] > 1
     ? showMaps(output, (channel, y, x) => showPixel(layer, channel, y, x))
     : showVector(output);
   main.append(element('section', {},
