@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,6 +33,15 @@ test('train: one epoch of LeNet-5, then a second from its checkpoint', { timeout
   expect(second.status).toBe(0);
   // Nothing is left to train: the loaded model is tested as it is.
   expect(JSON.parse(second.last)).toMatchObject({ epochs: 0, testAccuracy: result.testAccuracy });
+
+  expect(readFileSync(join(folder, result.page), 'utf8')).toContain('features.0');
+  // A bright bar on black: a one.
+  const image = Buffer.concat([Buffer.from('P5 28 28 255\n'), Buffer.from(Array.from({ length: 784 }, (_, i) => (i % 28 > 12 && i % 28 < 16 ? 255 : 0)))]);
+  writeFileSync(join(folder, 'one.pgm'), image);
+  const seen = lenode('visualize', checkpoint, '--image', 'one.pgm', '--out', 'seen');
+  expect(seen.stderr).toBe('');
+  expect(readFileSync(join(folder, 'seen', 'index.html'), 'utf8')).toContain('lenet5');
+  for (const file of ['saliency.png', 'maps/features.0.png', 'filters/features.3.png']) expect(existsSync(join(folder, 'seen', file))).toBe(true);
 });
 
 test.each([
@@ -41,6 +50,9 @@ test.each([
   [['train', '--lr', 'x'], 'positive number'],
   [['train', '--device', 'tpu'], "expected 'cpu', 'cuda'"],
   [['train', '--resume', 'nowhere.safetensors', '--device', 'cpu'], 'nowhere.safetensors'],
+  [['visualize', 'nowhere.safetensors', '--image', 'x.png', '--out', 'out'], 'nowhere.safetensors'],
+  [['visualize', main, '--image', 'x.png', '--out', 'out', '--model', 'nothing'], 'there are lenet5'],
+  [['visualize', main, '--image', 'x.png', '--out', 'out', '--model', 'lenet5'], 'main.js'],
   [['train', '--data', 'here', '--device', 'cpu', '--resume', main], 'main.js'],
 ])('%j says what is wrong and fails', (args, message) => {
   const { stderr, status } = lenode(...args);
