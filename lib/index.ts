@@ -13,7 +13,7 @@ export * from './tensor/memory.js';
 export * from './tensor/backends.js';
 
 export * as autograd from './autograd/index.js';
-export { enableGrad, grad, isGradEnabled, noGrad } from './autograd/index.js';
+export { capture, enableGrad, grad, isGradEnabled, noGrad, type Captured, type CaptureOptions } from './autograd/index.js';
 
 export {
   arange,

@@ -3,6 +3,7 @@
 // recursion, so that the depth of a network does not meet the depth of the stack.
 import { AutogradError, InternalError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
+import { recordingNow, refuse } from '../native/recording.js';
 import { run } from '../native/run.js';
 import { checkTensor, emptyTensor, fresh, Tensor } from '../tensor/tensor.js';
 import { formatShape, isDense, sameShape, stridesLike } from '../tensor/shape.js';
@@ -118,9 +119,12 @@ function walk(
 function collect(roots: readonly Tensor[], wanted: Map<Tensor, Tensor | null> | null): Map<Node, State> {
   const states = new Map<Node, State>();
   const stack: Node[] = [];
+  const recording = recordingNow();
   const discover = (node: Node): State => {
     let state = states.get(node);
     if (!state) {
+      if (recording && !recording.inner.has(node))
+        refuse(`backward() through ${node.name}, which ran before it`, 'compute it inside, or detach() its result before');
       state = { node, grads: node.outputs.map(() => null), waiting: 0, useful: wanted === null };
       states.set(node, state);
       stack.push(node);
@@ -216,6 +220,8 @@ function reachLeaf(leaf: Tensor, g: Tensor, wanted: Map<Tensor, Tensor | null> |
     else land(g);
     return;
   }
+  const recording = recordingNow();
+  if (recording && !recording.leaves.has(leaf)) recording.leaves.set(leaf, leaf.grad);
   leaf.grad = settle(leaf, leaf.grad, applyHooks(leaf, g));
 }
 
@@ -223,6 +229,12 @@ function reachLeaf(leaf: Tensor, g: Tensor, wanted: Map<Tensor, Tensor | null> |
 function settle(leaf: Tensor, before: Tensor | null, g: Tensor): Tensor {
   const strides = isDense(leaf.shape, leaf.strides) ? leaf.strides : stridesLike(leaf.shape, g.strides);
   if (before) {
+    if (accumulatesInPlace(before, strides)) {
+      run(Op.add, [before, g], [before], [0]);
+      before.version.count++;
+      land(g);
+      return before;
+    }
     const sum = fresh(leaf.shape, leaf.dtype, leaf.device, strides);
     run(Op.add, [before, g], [sum], [0]);
     land(g);
@@ -234,6 +246,15 @@ function settle(leaf: Tensor, before: Tensor | null, g: Tensor): Tensor {
   run(Op.copy, [g], [copy], []);
   land(g);
   return copy as Tensor;
+}
+
+// In a recorded step a gradient that was there before is added to where it is: each replay then finds the last one's sum.
+function accumulatesInPlace(before: Tensor, strides: readonly number[]): boolean {
+  const recording = recordingNow();
+  if (!recording || recording.inner.has(before)) return false;
+  if (before.strides.some((s, i) => s !== strides[i] && before.shape[i] !== 1))
+    refuse("adding to a gradient that is not laid out as its parameter", 'call zeroGrad() before the first step');
+  return true;
 }
 
 function applyHooks(t: Tensor, g: Tensor): Tensor {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 export { backward, grad, type BackwardOptions } from './engine.js';
+export { capture, type Captured, type CaptureOptions } from './capture.js';
 export { gradcheck, GradcheckError, type GradcheckOptions } from './gradcheck.js';
 export { enableGrad, isGradEnabled, noGrad } from './mode.js';
 export { defineOp, type Context, type OpSpec } from './op.js';

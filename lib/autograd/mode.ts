@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { recordingsDependOn } from '../native/recording.js';
 
 /**
  * A setting that holds while a function runs. The synchronous case is one variable. Asynchronous scopes need the
@@ -13,6 +14,7 @@ export class Mode<T> {
 
   constructor(initial: T) {
     this.current = initial;
+    recordingsDependOn(() => this.get());
   }
 
   /** The value here and now. */

@@ -55,6 +55,15 @@ export interface Native {
   openDevice(device: number): void;
   deviceProperties(device: number): NativeDeviceProperties;
   setOption(device: number, option: number, value: number): void;
+  beginRecording(device: number): number;
+  pauseRecording(pause: number): void;
+  addResult(handle: number): void;
+  planRecording(): number;
+  finishRecording(arena: number): number;
+  abortRecording(): void;
+  offsetOf(handle: number): number;
+  replay(step: number, ...results: HandleOwner[]): number;
+  releaseStep(step: number): void;
   loadCuda(preload: string[], plugin: string): { failures: { path: string; reason: string }[]; devices: number };
   libraryVersion(path: string, symbol: string): number;
   canOpen(path: string): string | undefined;

@@ -61,13 +61,15 @@ export class FormatError extends LenodeError {}
 export class StateDictError extends LenodeError {}
 /** A file that cannot be opened; `cause` is the system's error. */
 export class FileError extends LenodeError {}
+/** Something in a captured step that a replay could not do again; the message says what to do instead. */
+export class CaptureError extends LenodeError {}
 /** A broken invariant of lenode itself: please report it. */
 export class InternalError extends LenodeError {}
 
 /** Error classes by native/core/error.h's ErrorCode. */
 const classes = [
   InternalError, InternalError, ArgumentError, OutOfMemoryError, IndexError, UnsupportedError, BackendError,
-  DisposedError,
+  DisposedError, CaptureError,
 ] as const;
 
 /** An error class for a native code, with the message that came with it. */

@@ -6,9 +6,9 @@ import { native, type HandleOwner } from './binding.js';
 import { DeviceError, DisposedError, fromNative, InternalError, nativeError, OutOfMemoryError } from './errors.js';
 import { observer } from './observer.js';
 import { opNames, type OpId, type Signatures } from './ops.gen.js';
+import { FRESH, listener, recordingNow } from './recording.js';
 
-/** Handle of a tensor that run() will give memory to. */
-export const FRESH = -2;
+export { FRESH };
 /** Handle of a tensor whose memory was given back. */
 export const DISPOSED = -1;
 
@@ -62,7 +62,7 @@ export function run<K extends OpId>(
 ): void {
   const ins = inputs as readonly (NativeTensor | null)[];
   const outs = outputs as readonly (NativeTensor | null)[];
-  if (observer !== null) observer.call(op, ins, outs, attrs);
+  if (listener !== null && listener.call(op, ins, outs, attrs)) return;
   const s = scratch ?? attached();
   let device = -1;
   let at = 5;
@@ -144,6 +144,7 @@ export function view(base: NativeTensor, object: NativeTensor, offset: number): 
   s[0] = base.handle;
   s[1] = offset;
   writeShape(s, 2, object);
+  listener?.view(base, object);
   try {
     object.handle = native().view(object);
   } catch (error) {
@@ -153,6 +154,7 @@ export function view(base: NativeTensor, object: NativeTensor, offset: number): 
 
 /** Gives `object` memory with undefined contents. */
 export function allocate(object: NativeTensor): void {
+  listener?.made(object);
   const attempt = () => {
     writeShape(scratch ?? attached(), 0, object);
     return native().allocate(object, object.deviceId);
@@ -169,6 +171,37 @@ export function allocate(object: NativeTensor): void {
 export function release(object: HandleOwner): void {
   if (object.handle >= 0) native().release(object.handle);
   object.handle = DISPOSED;
+}
+
+// ---- recorded steps --------------------------------------------------------------------------------------------
+
+/**
+ * Begins to record what is called from now on; see native/core/recorder.h.
+ * @returns the device's sequence number so far
+ */
+export function beginRecording(device: number, args: readonly NativeTensor[]): number {
+  const s = scratch ?? attached();
+  s[0] = args.length;
+  args.forEach((t, i) => (s[i + 1] = t.handle));
+  return native().beginRecording(device);
+}
+
+/** Enqueues a recorded step. The results get memory; `changes` are attributes: call, count, values. */
+export function replay(step: number, device: number, args: readonly NativeTensor[], changes: readonly number[], results: readonly NativeTensor[]): void {
+  const s = scratch ?? attached();
+  let at = 0;
+  for (let i = 0; i < args.length; i++) s[at++] = args[i]!.handle;
+  s[at++] = changes.length;
+  for (let i = 0; i < changes.length; i++) s[at++] = changes[i]!;
+  lastDevice = device;
+  let status: number;
+  try {
+    status = native().replay(step, ...results);
+  } catch (error) {
+    status = afterFailure(error, 'replay', device, () => native().replay(step, ...results));
+  }
+  for (let i = 0; i < results.length; i++) results[i]!.handle = s[i]!;
+  if (status !== 0) attend(status, device);
 }
 
 // ---- memory --------------------------------------------------------------------------------------------------
@@ -264,6 +297,24 @@ const origins = new Map<number, Map<number, Error>>();
 // Calls after which an origin is forgotten: more than a queue holds, and on a GPU some steps beyond it.
 const ORIGIN_LIFE = 4096;
 
+// The same of recorded steps, by step and by how far the call was from the beginning of the recording. Their sequence
+// numbers begin above those of a stream.
+const stepOrigins = new Map<number, ReadonlyMap<number, Error>>();
+const FIRST_STEP_SEQUENCE = 2 ** 52;
+const STEP_SEQUENCES = 2 ** 20;
+
+/** Keeps, or without `places` forgets, where the calls of a recorded step came from. */
+export function setStepOrigins(step: number, places?: ReadonlyMap<number, Error>): void {
+  if (places && places.size > 0) stepOrigins.set(step, places);
+  else stepOrigins.delete(step);
+}
+
+function originOf(device: number, sequence: number): Error | undefined {
+  if (sequence < FIRST_STEP_SEQUENCE) return origins.get(device)?.get(sequence);
+  const number = sequence - FIRST_STEP_SEQUENCE;
+  return stepOrigins.get(Math.floor(number / STEP_SEQUENCES))?.get(number % STEP_SEQUENCES);
+}
+
 /** Remembers the caller of the run() call just made, in case its values turn out to be invalid. */
 export function rememberOrigin(): void {
   let places = origins.get(lastDevice);
@@ -271,7 +322,9 @@ export function rememberOrigin(): void {
   const sequence = lastSequence();
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 10;
-  places.set(sequence, new Error());
+  const place = new Error();
+  places.set(sequence, place);
+  recordingNow()?.origins.set(sequence, place);
   Error.stackTraceLimit = limit;
   for (const old of places.keys()) {
     if (old > sequence - ORIGIN_LIFE) break;
@@ -283,7 +336,7 @@ export function rememberOrigin(): void {
 export function throwStreamError(device: number): void {
   const failure = native().takeError(device);
   if (!failure) return;
-  const origin = origins.get(device)?.get(failure.sequence);
+  const origin = originOf(device, failure.sequence);
   // Native names are snake_case; the user called crossEntropy.
   const message = failure.message.replace(/^\w+(?=:)/, (name) => name.replace(/_(\w)/g, (_, c: string) => c.toUpperCase()));
   const error = nativeError(failure.code, message);

@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import { withoutGrad } from '../autograd/mode.js';
 import { ArgumentError, DTypeError } from '../native/errors.js';
+import { DROPPED, recordingNow } from '../native/recording.js';
 import { to, type ToOptions } from '../ops/view.js';
 import { device as toDevice, type DeviceLike } from '../tensor/device.js';
 import { checkDType, dtypes, isFloating, type DType, type FloatDType } from '../tensor/dtype.js';
@@ -37,10 +38,18 @@ export interface NamesOptions {
  * @typeParam R what forward() returns
  */
 export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
-  /** Whether layers such as Dropout act as in training. Set by train() and eval(). */
-  training = true;
+  #training = true;
   // By property.
   readonly #buffers = new Map<string, { key: string; persistent: boolean }>();
+
+  /** Whether layers such as Dropout act as in training. Set by train() and eval(). Default true. */
+  get training(): boolean {
+    recordingNow()?.modes.set(this, this.#training);
+    return this.#training;
+  }
+  set training(mode: boolean) {
+    this.#training = mode;
+  }
 
   /** Computes the result. Hooks run whenever and by whomever it is called. */
   abstract forward(...args: A): R;
@@ -329,6 +338,8 @@ function convert(t: Tensor, { dtype, device }: ToOptions): boolean {
 
 /** @internal Forgets a gradient and frees its memory, without waiting for a collection. */
 export function dropGrad(t: Tensor): void {
+  const leaves = recordingNow()?.leaves;
+  if (leaves && !leaves.has(t)) leaves.set(t, DROPPED);
   t.grad?.dispose();
   t.grad = null;
 }

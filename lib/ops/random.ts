@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
+import { outside } from '../native/recording.js';
 import { run } from '../native/run.js';
 import { type Device, device as toDevice, type DeviceLike } from '../tensor/device.js';
 import { checkDType, isFloating, type DType } from '../tensor/dtype.js';
@@ -28,7 +29,7 @@ function newState(words: readonly [bigint, bigint], place: Device): Tensor {
 /** @internal The generator of a device, for operations that draw from it. */
 export function generatorOf(place: Device): Tensor {
   let state = states.get(place);
-  if (!state) states.set(place, (state = newState([BigInt(seed), 0n], place)));
+  if (!state) states.set(place, (state = outside(() => newState([BigInt(seed), 0n], place))));
   return state;
 }
 

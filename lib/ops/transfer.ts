@@ -2,6 +2,7 @@
 // Tensors from one device to another.
 import { defineOp, type Context } from '../autograd/op.js';
 import { native } from '../native/binding.js';
+import { refuse } from '../native/recording.js';
 import { view } from '../native/run.js';
 import type { Device } from '../tensor/device.js';
 import type { DType } from '../tensor/dtype.js';
@@ -21,6 +22,7 @@ export const moveTo: (x: Tensor, device: Device) => Tensor = defineOp({
 
 // Through host memory, as the block lies in memory, so that the layout survives the move.
 function transfer(x: Tensor, target: Device): Tensor {
+  refuse('a move to another device', 'move the tensor before the step');
   const strides = stridesLike(x.shape, x.strides);
   const source = strides === x.strides ? x : copyKernel(x);
   const result = emptyTensor(x.shape, x.dtype, target, strides);

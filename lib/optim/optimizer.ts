@@ -2,6 +2,7 @@
 import { enableGrad } from '../autograd/mode.js';
 import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
+import { outside, update } from '../native/recording.js';
 import { run } from '../native/run.js';
 import { dropGrad } from '../nn/module.js';
 import { copyKernel, fullKernel } from '../ops/kernels.js';
@@ -33,7 +34,7 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
   readonly paramGroups: ParamGroup<O>[] = [];
   /** What is remembered of each parameter. */
   readonly state = new Map<Tensor, ParamState>();
-  readonly #rates = new Map<ParamGroup<O>, Map<Device, Rate>>();
+  readonly #rates = new Map<ParamGroup<O>, Map<Device, Rate[]>>();
 
   constructor(
     params: Params<O>,
@@ -101,13 +102,20 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
   step<R>(closure: () => R): R;
   step<R>(closure?: () => R): R | void {
     const result = closure && enableGrad(closure);
+    update(this, (before) => this.#apply(before));
+    return result;
+  }
+
+  // `nth`: how many updates a captured step has made before this one. Each reads a learning rate of its own, which is
+  // written before the whole step is replayed.
+  #apply(nth: number): void {
     const moved = new Map<Tensor, Tensor>();
     for (const group of this.paramGroups) {
       const batches = new Map<Device, Batch>();
       for (const p of group.params) {
         if (!p.grad) continue;
         let batch = batches.get(p.device);
-        if (!batch) batches.set(p.device, (batch = { params: [], grads: [], lr: this.#rate(group, p.device) }));
+        if (!batch) batches.set(p.device, (batch = { params: [], grads: [], lr: this.#rate(group, p.device, nth) }));
         batch.params.push(p);
         batch.grads.push(fitted(p.grad as Tensor, p));
         this.#relocate(p, moved);
@@ -117,26 +125,23 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
         for (const p of batch.params) p.version.count++;
       }
     }
-    return result;
   }
 
-  #rate(group: ParamGroup<O>, device: Device): Tensor {
-    let rates = this.#rates.get(group);
-    if (!rates) this.#rates.set(group, (rates = new Map()));
-    let rate = rates.get(device);
-    if (!rate) {
-      rates.set(device, (rate = { tensor: fullKernel([], group.lr, 'float64', device), value: group.lr }));
-    } else if (rate.value !== group.lr) {
-      run(Op.fill, [], [rate.tensor], [group.lr]);
-      rate.value = group.lr;
-    }
-    return rate.tensor;
-  }
-
-  /** Brings the learning rates on the devices up to date: before a recorded step is replayed. */
-  refresh(): void {
-    for (const group of this.paramGroups)
-      for (const device of this.#rates.get(group)?.keys() ?? []) this.#rate(group, device);
+  #rate(group: ParamGroup<O>, device: Device, nth: number): Tensor {
+    let byDevice = this.#rates.get(group);
+    if (!byDevice) this.#rates.set(group, (byDevice = new Map()));
+    let rates = byDevice.get(device);
+    if (!rates) byDevice.set(device, (rates = []));
+    const rate = rates[nth];
+    const { lr } = group;
+    if (rate?.value === lr) return rate.tensor;
+    // A captured step reads whatever the tensor holds.
+    outside(() => {
+      if (rate) run(Op.fill, [], [rate.tensor], [lr]);
+      else rates[nth] = { tensor: fullKernel([], lr, 'float64', device), value: lr };
+    });
+    rates[nth]!.value = lr;
+    return rates[nth]!.tensor;
   }
 
   // Takes what is remembered of p to where p is, should that have moved. Shared counters stay shared.

@@ -4,6 +4,7 @@ import { openDevice } from '../native/devices.js';
 import { ArgumentError, AutogradError, DisposedError, DTypeError, fromNative, OutOfMemoryError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { allocate, FRESH, release, run, throwStreamError, view, type NativeTensor } from '../native/run.js';
+import { refuse } from '../native/recording.js';
 import { type Device } from './device.js';
 import { dtypeCodes, isFloating, itemSize, newArray, type ArrayOf, type DType, type ItemOf } from './dtype.js';
 import {
@@ -158,7 +159,12 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
    * The values in row-major order, as a typed array of their own (float16 and bfloat16 as float32, bool as 0 and 1).
    * Waits for the device without blocking the event loop.
    */
-  async data(): Promise<ArrayOf<D>> {
+  data(): Promise<ArrayOf<D>> {
+    refuseReading();
+    return this.read();
+  }
+
+  private async read(): Promise<ArrayOf<D>> {
     const source = this.readable();
     const values = this.hostArray();
     if (values.length > 0) await native().download(source.handle, values);
@@ -170,6 +176,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
 
   /** As data(), but blocks the event loop until the device has caught up. */
   dataSync(): ArrayOf<D> {
+    refuseReading();
     const source = this.readable();
     const values = this.hostArray();
     try {
@@ -187,9 +194,14 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
    * The value of a tensor with one element. Waits without blocking the event loop.
    * @throws ShapeError when there is not exactly one element
    */
-  async item(): Promise<ItemOf<D>> {
+  item(): Promise<ItemOf<D>> {
+    refuseReading();
+    return this.readItem();
+  }
+
+  private async readItem(): Promise<ItemOf<D>> {
     this.checkSingle('item');
-    return toItem((await this.data())[0]!, this.dtype) as ItemOf<D>;
+    return toItem((await this.read())[0]!, this.dtype) as ItemOf<D>;
   }
 
   /** As item(), but blocks the event loop. */
@@ -234,6 +246,10 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
   get disposed(): boolean {
     return this.handle < 0;
   }
+}
+
+function refuseReading(): void {
+  refuse('reading a tensor', 'return the tensor from the step, and read it outside');
 }
 
 function toItem(value: number | bigint, dtype: DType): number | boolean {
@@ -297,6 +313,7 @@ export function fromArray<S extends Shape, D extends DType>(
   dtype: D,
   device: Device,
 ): Tensor<S, D> {
+  refuse('a tensor of values from JavaScript', 'make it before the step, or pass it as an argument', 'recorded');
   const result = emptyTensor(shape, dtype, device);
   if (values.length > 0) {
     try {

@@ -11,6 +11,7 @@ Environment::Environment(napi_env env) : completions(std::make_unique<Completion
 }
 
 Environment::~Environment() {
+  recorder.reset();
   devices.clear();  // joins the streams' threads
   completions->close();
 }

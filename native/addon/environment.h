@@ -8,9 +8,11 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "core/error.h"
+#include "core/recorder.h"
 #include "core/tensor_table.h"
 
 namespace lenode::addon {
@@ -40,6 +42,13 @@ class Completions {
   size_t pending_ = 0;
 };
 
+// A recorded step that JavaScript holds.
+struct RecordedStep {
+  std::shared_ptr<Graph> graph;
+  int32_t device_id;
+  std::vector<Storage*> held;  // one reference of each
+};
+
 struct Environment {
   explicit Environment(napi_env env);
   ~Environment();
@@ -55,6 +64,11 @@ struct Environment {
   TensorTable table;
   std::vector<std::unique_ptr<Device>> devices;
   const BackendApi* cuda = nullptr;
+
+  std::unique_ptr<Recorder> recorder;
+  bool recording = false;           // false also while the recorder is paused
+  std::unordered_map<int32_t, RecordedStep> steps;
+  int32_t steps_made = 0;
 
   double* scratch = nullptr;        // arguments of run() and view(), results of both
   size_t scratch_length = 0;
@@ -123,6 +137,7 @@ void Arguments<N>::typed_array(size_t i, void** data, size_t* bytes) const {
 void export_tensors(napi_env env, napi_value exports);
 void export_transfer(napi_env env, napi_value exports);
 void export_memory(napi_env env, napi_value exports);
+void export_recording(napi_env env, napi_value exports);
 void export_devices(napi_env env, napi_value exports);
 void export_function(napi_env env, napi_value exports, const char* name, napi_callback function);
 

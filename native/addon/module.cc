@@ -15,6 +15,7 @@ napi_value initialise(napi_env env, napi_value exports) {
   export_tensors(env, exports);
   export_transfer(env, exports);
   export_memory(env, exports);
+  export_recording(env, exports);
   export_devices(env, exports);
   return exports;
 }

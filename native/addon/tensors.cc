@@ -1,66 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The hot path: run() and view(). Their arguments lie in one Float64Array that both sides keep, so that a call
 // converts no JavaScript value but the fresh tensors' own objects. Layouts are those of lib/native/run.ts.
-#include <cmath>
-#include <cstring>
-
 #include "addon/environment.h"
+#include "addon/scratch.h"
 
 namespace lenode::addon {
 namespace {
 
 constexpr int kMaxFresh = 8;
-constexpr double kAbsent = -1;
-constexpr double kFresh = -2;
-
-class Reader {
- public:
-  explicit Reader(const Environment& environment)
-      : next_(environment.scratch), end_(environment.scratch + environment.scratch_length) {}
-  double take() {
-    if (next_ == end_) fail(ErrorCode::internal, "a native call is longer than its buffer");
-    return *next_++;
-  }
-  int64_t take_integer() { return static_cast<int64_t>(take()); }
-  int32_t take_count(int32_t limit) {
-    const double value = take();
-    if (!(value >= 0 && value <= limit)) fail(ErrorCode::internal, "a native call's header is damaged");
-    return static_cast<int32_t>(value);
-  }
-  const double* take_block(int32_t count) {
-    if (end_ - next_ < count) fail(ErrorCode::internal, "a native call is longer than its buffer");
-    const double* block = next_;
-    next_ += count;
-    return block;
-  }
-  // dtype, rank, dims, strides
-  TensorView take_shape() {
-    TensorView view;
-    view.dtype = static_cast<DType>(take_count(kDTypeCount - 1));
-    view.rank = take_count(kMaxRank);
-    for (int i = 0; i < view.rank; ++i) {
-      view.dims[i] = take_integer();
-      if (view.dims[i] < 0) fail(ErrorCode::invalid, "a size must not be negative");
-    }
-    for (int i = 0; i < view.rank; ++i) {
-      view.strides[i] = take_integer();
-      if (view.strides[i] < 0) fail(ErrorCode::invalid, "a stride must not be negative");
-    }
-    return view;
-  }
-
- private:
-  const double* next_;
-  const double* end_;
-};
-
-bool wants_sweep(const Environment& environment, const Device& device) {
-  constexpr size_t kManyHandles = 100000;
-  return device.bytes_since_sweep > environment.budget || environment.young.size() > kManyHandles;
-}
-
-constexpr int32_t kSweepWanted = 1;
-constexpr int32_t kStreamFailed = 2;
+constexpr int32_t kAbsent = -1;
+constexpr int32_t kFresh = -2;
 
 // run(fresh0, fresh1, ...): one object per fresh output, in order. Their handles come back in scratch[1...], the
 // call's sequence number in scratch[0], and the bits above as the return value.
@@ -73,38 +22,46 @@ napi_value run(napi_env env, napi_callback_info info) {
   call.op = static_cast<OpId>(reader.take_count(kOpCount - 1));
   const int32_t device_id = reader.take_count(1 << 16);
   Device& device = environment.device(device_id);
+  if (environment.recording && environment.recorder->device_id() != device_id)
+    fail(ErrorCode::capture, "a step that is captured runs on one device");
   call.n_inputs = reader.take_count(1 << 20);
   call.n_outputs = reader.take_count(1 << 20);
   call.n_attrs = reader.take_count(1 << 16);
 
   constexpr int kInline = 16;
   TensorView inline_views[kInline];
+  int32_t inline_handles[kInline];
   std::vector<TensorView> more_views;
+  std::vector<int32_t> more_handles;
   TensorView* views = inline_views;
+  int32_t* handles = inline_handles;
   if (call.n_inputs + call.n_outputs > kInline) {
     more_views.resize(call.n_inputs + call.n_outputs);
+    more_handles.resize(call.n_inputs + call.n_outputs);
     views = more_views.data();
+    handles = more_handles.data();
   }
-  auto existing = [&](double handle) -> const TensorView& {
-    TensorEntry& entry = environment.table.get(static_cast<int32_t>(handle));
+  auto existing = [&](int32_t handle) -> const TensorView& {
+    TensorEntry& entry = environment.table.get(handle);
     if (entry.device_id != device_id) fail(ErrorCode::invalid, "tensors lie on different devices");
     return entry.view;
   };
   for (int i = 0; i < call.n_inputs; ++i) {
-    const double handle = reader.take();
-    views[i] = handle == kAbsent ? TensorView{} : existing(handle);
+    handles[i] = static_cast<int32_t>(reader.take());
+    views[i] = handles[i] == kAbsent ? TensorView{} : existing(handles[i]);
   }
   int32_t fresh[kMaxFresh];
   int n_fresh = 0;
   try {
     for (int i = 0; i < call.n_outputs; ++i) {
       TensorView& view = views[call.n_inputs + i];
-      const double handle = reader.take();
+      int32_t& handle = handles[call.n_inputs + i];
+      handle = static_cast<int32_t>(reader.take());
       if (handle == kFresh) {
         if (n_fresh == kMaxFresh || static_cast<size_t>(n_fresh) >= arguments.count)
           fail(ErrorCode::internal, "a fresh output lacks its object");
         const int32_t created = environment.table.create(device, device_id, reader.take_shape());
-        fresh[n_fresh++] = created;
+        handle = fresh[n_fresh++] = created;
         view = environment.table.get(created).view;
       } else {
         view = handle == kAbsent ? TensorView{} : existing(handle);
@@ -123,13 +80,14 @@ napi_value run(napi_env env, napi_callback_info info) {
     }
     throw;
   }
-  environment.scratch[0] = static_cast<double>(device.stream.run(call));
+  const uint64_t sequence = device.stream.run(call);
+  if (environment.recording) {
+    for (int i = 0; i < n_fresh; ++i) environment.recorder->made(*environment.table.get(fresh[i]).storage);
+    environment.recorder->append(call, sequence, handles);
+  }
+  environment.scratch[0] = static_cast<double>(sequence);
   for (int i = 0; i < n_fresh; ++i) environment.scratch[1 + i] = fresh[i];
-  const int32_t status =
-      (wants_sweep(environment, device) ? kSweepWanted : 0) | (device.stream.failed() ? kStreamFailed : 0);
-  napi_value result;
-  napi_create_int32(env, status, &result);
-  return result;
+  return status_of(env, environment, device);
 }
 
 // view(object): scratch holds base handle, offset, dtype, rank, dims, strides. Returns the handle.
@@ -154,6 +112,7 @@ napi_value allocate(napi_env env, napi_callback_info info) {
   const int32_t device_id = arguments.int32(1);
   const int32_t handle = environment.table.create(environment.device(device_id), device_id,
                                                   Reader(environment).take_shape());
+  if (environment.recording) environment.recorder->made(*environment.table.get(handle).storage);
   environment.track(env, handle, arguments.values[0]);
   environment.scratch[0] = wants_sweep(environment, environment.device(device_id)) ? kSweepWanted : 0;
   napi_value result;

@@ -16,10 +16,16 @@ TensorEntry& contiguous_entry(Environment& environment, int32_t handle, size_t b
   return entry;
 }
 
+// What a replay would not do again.
+void refuse_while_recording(const Environment& environment, const char* what) {
+  if (environment.recording) fail(ErrorCode::capture, std::string(what) + " inside a step that is captured");
+}
+
 // upload(handle, typedArray): the array may be changed as soon as this returns.
 napi_value upload(napi_env env, napi_callback_info info) {
   Arguments<2> arguments(env, info);
   Environment& environment = Environment::of(env);
+  refuse_while_recording(environment, "values cannot be taken from JavaScript");
   void* data = nullptr;
   size_t bytes = 0;
   arguments.typed_array(1, &data, &bytes);
@@ -35,6 +41,7 @@ napi_value upload(napi_env env, napi_callback_info info) {
 napi_value download(napi_env env, napi_callback_info info) {
   Arguments<2> arguments(env, info);
   Environment& environment = Environment::of(env);
+  refuse_while_recording(environment, "values cannot be read");
   void* data = nullptr;
   size_t bytes = 0;
   arguments.typed_array(1, &data, &bytes);
@@ -49,6 +56,7 @@ napi_value download(napi_env env, napi_callback_info info) {
 napi_value download_sync(napi_env env, napi_callback_info info) {
   Arguments<2> arguments(env, info);
   Environment& environment = Environment::of(env);
+  refuse_while_recording(environment, "values cannot be read");
   void* data = nullptr;
   size_t bytes = 0;
   arguments.typed_array(1, &data, &bytes);

@@ -13,7 +13,7 @@
 
 namespace lenode {
 
-constexpr uint32_t kBackendVersion = 1;
+constexpr uint32_t kBackendVersion = 2;
 
 struct DeviceProperties {
   char name[256];
@@ -56,6 +56,18 @@ struct BackendApi {
   // out of range) comes back here on a GPU and from run() on a CPU; `sequence` names the call.
   int32_t (*synchronize)(void* context, uint64_t* sequence);
   int32_t (*set_option)(void* context, Option option, int64_t value);
+  // Enqueue a copy within device memory.
+  int32_t (*copy)(void* context, void* target, const void* source, size_t bytes);
+
+  // Recorded work; all null in a backend whose run() has nothing to gain. First rehearse_graph(), run() for each call
+  // and then begin_graph(), the same calls in the same order, end_graph(): between the last two nothing runs, and what
+  // would have run becomes a graph that launch_graph() runs as a whole. Where begin_graph(), a call or end_graph()
+  // fails, the work was not recorded: *graph stays null, and the calls can be run as before.
+  int32_t (*rehearse_graph)(void* context);
+  int32_t (*begin_graph)(void* context);
+  int32_t (*end_graph)(void* context, void** graph);
+  int32_t (*launch_graph)(void* context, void* graph);
+  void (*destroy_graph)(void* context, void* graph);  // waits until it is no longer running
 };
 
 // The one symbol of a backend library.

@@ -17,6 +17,7 @@ enum class ErrorCode : int32_t {
   unsupported = 5,    // the library has no implementation for this combination
   backend = 6,        // a call into oneDNN, cuDNN, cuBLAS or CUDA failed
   disposed = 7,       // a handle that is no longer alive
+  capture = 8,        // something that a step which is being recorded must not do
 };
 
 class Error : public std::runtime_error {

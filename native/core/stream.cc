@@ -112,6 +112,21 @@ uint64_t Stream::run(const Call& call) {
   return sequence_;
 }
 
+void Stream::replay(std::shared_ptr<Graph> graph, Graph::Run run) {
+  Task& task = begin_task();
+  task.kind = Task::Kind::replay;
+  task.graph = std::move(graph);
+  task.run = std::move(run);
+  publish();
+}
+
+void Stream::retire(std::shared_ptr<Graph> graph) {
+  Task& task = begin_task();
+  task.kind = Task::Kind::retire;
+  task.graph = std::move(graph);
+  publish();
+}
+
 void Stream::upload(void* target, std::unique_ptr<uint8_t[]> source, size_t bytes) {
   Task& task = begin_task();
   task.kind = Task::Kind::upload;
@@ -186,7 +201,20 @@ void Stream::execute(Task& task) {
         record_error(status, 0);
       break;
     }
+    case Task::Kind::replay: {
+      uint64_t sequence = 0;
+      if (const int32_t status = task.graph->run(*api_, context_, task.run, settings_, &sequence))
+        record_error(status, sequence);
+      task.graph.reset();
+      break;
+    }
+    case Task::Kind::retire: {
+      task.graph->drop(*api_, context_);
+      task.graph.reset();
+      break;
+    }
     case Task::Kind::option: {
+      ++settings_;
       if (const int32_t status = api_->set_option(context_, task.option, task.value)) record_error(status, 0);
       break;
     }

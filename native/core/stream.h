@@ -15,6 +15,7 @@
 
 #include "core/backend.h"
 #include "core/error.h"
+#include "core/graph.h"
 
 namespace lenode {
 
@@ -40,6 +41,10 @@ class Stream {
   // Copies the call. Blocks while the queue is full, which keeps a loop that never reads a value from running
   // ahead without bound. Returns the call's sequence number.
   uint64_t run(const Call& call);
+  // Runs a recorded step: one task for all of its calls.
+  void replay(std::shared_ptr<Graph> graph, Graph::Run run);
+  // Gives back what the backend holds of a graph, behind its last run.
+  void retire(std::shared_ptr<Graph> graph);
   void upload(void* target, std::unique_ptr<uint8_t[]> source, size_t bytes);
   // `done` runs on the stream's thread when the data is in `target`.
   void download(void* target, const void* source, size_t bytes, std::function<void()> done);
@@ -49,6 +54,7 @@ class Stream {
 
   void wait();                        // blocks until the queue is empty and the device idle
   uint64_t enqueued() const { return tail_.load(std::memory_order_relaxed); }
+  uint64_t sequence() const { return sequence_; }  // of the last call
   uint64_t completed() const { return head_.load(std::memory_order_acquire); }
 
   bool failed() const { return failed_.load(std::memory_order_acquire); }
@@ -60,7 +66,7 @@ class Stream {
   static constexpr uint64_t kCapacity = 1024;  // a few training steps
 
   struct Task {
-    enum class Kind { call, upload, download, option, fence } kind = Kind::call;
+    enum class Kind { call, upload, download, option, fence, replay, retire } kind = Kind::call;
     Call call;
     TensorView operands[kInlineOperands];
     double attrs[kInlineAttrs];
@@ -72,6 +78,8 @@ class Stream {
     Option option = Option::threads;
     int64_t value = 0;
     std::unique_ptr<uint8_t[]> owned;
+    std::shared_ptr<Graph> graph;
+    Graph::Run run;
     std::function<void()> done;
   };
 
@@ -90,6 +98,7 @@ class Stream {
   alignas(64) std::atomic<uint64_t> tail_{0};  // tasks enqueued
   alignas(64) std::atomic<uint64_t> head_{0};  // tasks finished
   uint64_t sequence_ = 0;
+  uint64_t settings_ = 0;  // options set so far; the stream's thread counts
 
   std::mutex mutex_;
   std::condition_variable consumer_wakes_, producer_wakes_;

@@ -32,7 +32,7 @@ int32_t TensorTable::create(Device& device, int32_t device_id, const TensorView&
   device.bytes_since_sweep += capacity;
   TensorView view = shape;
   view.data = data;
-  return insert(new Storage{data, capacity, &device, 0}, device_id, view);
+  return insert(new Storage{data, capacity, bytes, &device, 0, ++storages_}, device_id, view);
 }
 
 int32_t TensorTable::alias(int32_t base, int64_t offset, const TensorView& shape) {
@@ -45,7 +45,10 @@ int32_t TensorTable::alias(int32_t base, int64_t offset, const TensorView& shape
   if (start < first || end > static_cast<int64_t>(entry.storage->capacity))
     fail(ErrorCode::invalid, "view: the shape reaches outside the tensor's memory");
   view.data = start;
-  return insert(entry.storage, entry.device_id, view);
+  const int32_t argument = entry.argument;
+  const int32_t handle = insert(entry.storage, entry.device_id, view);
+  get(handle).argument = argument;
+  return handle;
 }
 
 int32_t TensorTable::insert(Storage* storage, int32_t device_id, const TensorView& view) {
@@ -56,10 +59,8 @@ int32_t TensorTable::insert(Storage* storage, int32_t device_id, const TensorVie
   } else {
     index = static_cast<int32_t>(entries_.size());
     if (index >= (1 << kIndexBits)) {
-      if (storage->references == 0) {
-        storage->device->allocator.release(storage->data, storage->capacity);
-        delete storage;
-      }
+      retain(*storage);
+      release(*storage);
       fail(ErrorCode::out_of_memory, "more than " + std::to_string(1 << kIndexBits) + " tensors are alive");
     }
     entries_.emplace_back();
@@ -68,8 +69,9 @@ int32_t TensorTable::insert(Storage* storage, int32_t device_id, const TensorVie
   entry.view = view;
   entry.storage = storage;
   entry.device_id = device_id;
+  entry.argument = -1;
   entry.weak = nullptr;
-  ++storage->references;
+  retain(*storage);
   ++live_;
   return index | static_cast<int32_t>(entry.generation << kIndexBits);
 }
@@ -98,10 +100,21 @@ void TensorTable::release(int32_t handle) {
   entry->generation = (entry->generation + 1) & ((1u << kGenerationBits) - 1);
   free_.push_back(static_cast<int32_t>(entry - entries_.data()));
   --live_;
-  if (--storage->references == 0) {
-    storage->device->allocator.release(storage->data, storage->capacity);
-    delete storage;
-  }
+  release(*storage);
+}
+
+void TensorTable::release(Storage& storage) {
+  if (--storage.references > 0) return;
+  storage.device->allocator.release(storage.data, storage.capacity);
+  delete &storage;
+}
+
+void TensorTable::rebase(TensorEntry& entry, Storage& storage, int64_t offset) {
+  Storage& old = *entry.storage;
+  retain(storage);
+  entry.storage = &storage;
+  entry.view.data = static_cast<uint8_t*>(storage.data) + offset;
+  release(old);
 }
 
 }  // namespace lenode

@@ -25,8 +25,10 @@ struct Device {
 struct Storage {
   void* data;
   size_t capacity;
+  size_t bytes;  // what was asked for; the capacity is rounded up
   Device* device;
   int32_t references;
+  uint64_t id;   // never reused, unlike the address: what a recorded step knows a storage by
 };
 
 // Where in the sweep's lists a handle stands; see addon/memory.cc.
@@ -35,6 +37,7 @@ struct TensorEntry {
   Storage* storage = nullptr;  // null: a free slot
   void* weak = nullptr;        // napi_ref to the JavaScript tensor
   int32_t device_id = 0;
+  int32_t argument = -1;       // while a step is recorded: which of its arguments this is a view of
   uint32_t generation = 0;
 };
 
@@ -47,6 +50,11 @@ class TensorTable {
   TensorEntry& get(int32_t handle);  // throws Error(disposed)
   TensorEntry* find(int32_t handle); // nullptr when the handle is no longer alive
   void release(int32_t handle);
+  // References beside those of handles; release() of the last one gives the memory back.
+  static void retain(Storage& storage) { ++storage.references; }
+  static void release(Storage& storage);
+  // Makes an entry a view of another storage, `offset` bytes from its start.
+  void rebase(TensorEntry& entry, Storage& storage, int64_t offset);
   size_t live() const { return live_; }
 
   template <class Visit>
@@ -64,6 +72,7 @@ class TensorTable {
   std::vector<TensorEntry> entries_;
   std::vector<int32_t> free_;
   size_t live_ = 0;
+  uint64_t storages_ = 0;
 };
 
 }  // namespace lenode

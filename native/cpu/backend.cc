@@ -155,7 +155,10 @@ const BackendApi* cpu_backend() {
       cpu::deallocate,       cpu::memory_info,
       cpu::copy_bytes,       cpu::copy_bytes,
       cpu::run,              cpu::synchronize,
-      cpu::set_option,
+      cpu::set_option,       cpu::copy_bytes,
+      nullptr,               nullptr,  // a recorded step is run call by call: there is nothing to gain
+      nullptr,               nullptr,
+      nullptr,
   };
   return &api;
 }

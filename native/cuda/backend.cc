@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "cuda/check.h"
 #include "cuda/context.h"
+#include "cuda/graph.h"
 #include "cuda/staging.h"
 
 namespace lenode::cuda {
@@ -196,10 +197,46 @@ int32_t set_option(void* context, Option option, int64_t value) {
   });
 }
 
+int32_t copy_bytes(void* context, void* target, const void* source, size_t bytes) {
+  return guarded([&] {
+    if (bytes > 0)
+      LENODE_CUDA_CHECK(cudaMemcpyAsync(target, source, bytes, cudaMemcpyDeviceToDevice, use(context).stream));
+  });
+}
+
+int32_t rehearse_graph(void* context) {
+  return guarded([&] { use(context).begin_rehearsal(); });
+}
+
+int32_t begin_graph(void* context) {
+  return guarded([&] { begin_capture(use(context)); });
+}
+
+int32_t end_graph(void* context, void** graph) {
+  return guarded([&] { *graph = end_capture(use(context)); });
+}
+
+int32_t launch_graph(void* context, void* graph) {
+  return guarded([&] {
+    Context& c = use(context);
+    auto& capture = *static_cast<Capture*>(graph);
+    if (capture.reports) c.expect_reports();
+    LENODE_CUDA_CHECK(cudaGraphLaunch(capture.executable, c.stream));
+  });
+}
+
+void destroy_graph(void* context, void* graph) {
+  guarded([&] {
+    Context& c = use(context);
+    LENODE_CUDA_CHECK(cudaStreamSynchronize(c.stream));  // the scratch and plans of its last launch are in use
+    c.destroy(static_cast<Capture*>(graph));
+  });
+}
+
 const BackendApi kApi = {
     kBackendVersion, "cuda",     &last_error,  &device_count, &device_properties, &create_context, &destroy_context,
     &allocate,       &deallocate, &memory_info, &upload,       &download,          &run,            &synchronize,
-    &set_option,
+    &set_option,     &copy_bytes, &rehearse_graph, &begin_graph, &end_graph,        &launch_graph,   &destroy_graph,
 };
 
 }  // namespace

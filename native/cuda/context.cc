@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "core/error.h"
 #include "cuda/check.h"
 #include "cuda/cublas_check.h"
 #include "cuda/cudnn_graph.h"
+#include "cuda/graph.h"
 #include "cuda/staging.h"
 
 namespace lenode::cuda {
@@ -57,6 +59,8 @@ Context::~Context() { release(); }
 void Context::release() noexcept {
   cudaSetDevice(device);
   if (stream) cudaStreamSynchronize(stream);
+  capture_.reset();
+  graphs_.clear();
   conv_plans.reset();
   matmul_plans.reset();
   staging.reset();
@@ -72,6 +76,7 @@ void Context::release() noexcept {
 
 void* Context::workspace(size_t bytes) {
   bytes = (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
+  if (capture_) return capture_->workspace(bytes);
   if (blocks_.empty() || used_ + bytes > blocks_.back().size) {
     const size_t size = std::max(bytes, kSmallestBlock);
     void* data = nullptr;
@@ -82,10 +87,12 @@ void* Context::workspace(size_t bytes) {
   void* result = blocks_.back().data + used_;
   used_ += bytes;
   requested_ += bytes;
+  largest_request_ = std::max(largest_request_, requested_);
   return result;
 }
 
 void Context::reset_workspace() {
+  if (capture_) return capture_->reset_workspace();
   const size_t total = requested_;
   used_ = requested_ = 0;
   if (blocks_.size() <= 1) return;
@@ -98,6 +105,30 @@ void Context::reset_workspace() {
     blocks_.push_back({static_cast<char*>(data), total});
   else
     cudaGetLastError();  // the next request asks for what it needs itself
+}
+
+void Context::begin_capture(std::shared_ptr<Capture> capture) {
+  capture_ = std::move(capture);
+  guard_flag_ = &capture_->reports;
+}
+
+std::shared_ptr<Capture> Context::end_capture() {
+  guard_flag_ = &guard_used_;
+  return std::exchange(capture_, nullptr);
+}
+
+void Context::keep(std::shared_ptr<void> plan) {
+  if (capture_) capture_->plans.push_back(std::move(plan));
+}
+
+Capture* Context::own(std::shared_ptr<Capture> graph) {
+  graphs_.push_back(std::move(graph));
+  return graphs_.back().get();
+}
+
+void Context::destroy(Capture* graph) {
+  graphs_.erase(std::remove_if(graphs_.begin(), graphs_.end(), [&](const auto& owned) { return owned.get() == graph; }),
+                graphs_.end());
 }
 
 cudnnContext* Context::dnn() {

@@ -19,6 +19,7 @@ namespace lenode::cuda {
 struct ConvPlans;    // conv.cc
 struct MatmulPlans;  // matmul.cc
 class StagingRing;   // staging.h
+class Capture;       // graph.h
 
 // Passed by value to kernels that read indices. The first bad one of a stream is kept until the host looks.
 struct IndexGuard {
@@ -67,18 +68,33 @@ struct Context {
   }
   // Called before each op: gives the scratch back, and makes it one block if the last op had to extend it.
   void reset_workspace();
+  // Between the two: the most scratch that one op has taken.
+  void begin_rehearsal() { largest_request_ = 0; }
+  size_t rehearsed_request() const { return largest_request_; }
 
   // Both are created by the first op that needs them.
   cudnnContext* dnn();
   cublasLtContext* blas();
 
   IndexGuard guard(const Call& call) {
-    guard_used_ = true;
+    *guard_flag_ = true;
     return {error_slot_, static_cast<int64_t>(call.op), static_cast<int64_t>(call.sequence)};
   }
   // Waits for the stream; throws ErrorCode::index if a kernel reported a bad index since the last time, after
   // setting *sequence (if given) to the call that found it.
   void synchronize(uint64_t* sequence = nullptr);
+
+  // While work is recorded (graph.h), its scratch and its plans are the capture's, and nothing may wait.
+  bool capturing() const { return capture_ != nullptr; }
+  void begin_capture(std::shared_ptr<Capture> capture);
+  std::shared_ptr<Capture> end_capture();
+  // Keeps a plan alive for as long as what is being recorded, if anything is.
+  void keep(std::shared_ptr<void> plan);
+  // Recorded work, until it is destroyed or the context is.
+  Capture* own(std::shared_ptr<Capture> graph);
+  void destroy(Capture* graph);
+  // Recorded work that may report a bad index is about to run.
+  void expect_reports() { guard_used_ = true; }
 
   std::unique_ptr<StagingRing> staging;
   std::shared_ptr<ConvPlans> conv_plans;
@@ -94,11 +110,15 @@ struct Context {
   std::vector<Block> blocks_;  // the last one is being filled
   size_t used_ = 0;            // bytes of the last block
   size_t requested_ = 0;       // bytes that this op has taken
+  size_t largest_request_ = 0;
+  std::shared_ptr<Capture> capture_;
+  std::vector<std::shared_ptr<Capture>> graphs_;
   cudnnContext* dnn_ = nullptr;
   cublasLtContext* blas_ = nullptr;
   int64_t* error_slot_ = nullptr;  // device memory
   int64_t* error_mirror_ = nullptr;  // pinned host memory
   bool guard_used_ = false;
+  bool* guard_flag_ = &guard_used_;  // the capture's own while work is recorded
 };
 
 // Runs the handler of call.op (dispatch.cc).

@@ -2,7 +2,6 @@
 // conv, conv_backward_input and conv_backward_weight through cuDNN plans.
 #include <algorithm>
 #include <cstring>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,7 +41,8 @@ struct ConvPlan {
 struct ConvPlans {
   explicit ConvPlans(Context& context)
       : cache(kCachedPlans, [&context] { LENODE_CUDA_CHECK(cudaStreamSynchronize(context.stream)); }) {}
-  PlanCache<ConvProblem, ConvPlan> cache;
+  // Shared with graphs that were recorded with a plan: its kernels may have been compiled for it alone.
+  PlanCache<ConvProblem, std::shared_ptr<ConvPlan>> cache;
 };
 
 namespace {
@@ -135,17 +135,11 @@ std::string shape_text(const int64_t* dims, int rank) {
   return text + "]";
 }
 
-bool is_capturing(cudaStream_t stream) {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  LENODE_CUDA_CHECK(cudaStreamIsCapturing(stream, &status));
-  return status != cudaStreamCaptureStatusNone;
-}
-
 ConvPlan make_plan(Context& context, const ConvProblem& problem, const Operands& operands, int64_t workspace_limit) {
   PlanTarget target;
   target.handle = context.dnn();
   const PlanRules rules = conv_rules(problem, workspace_limit);
-  const bool benchmark = problem.benchmark && !is_capturing(context.stream);
+  const bool benchmark = problem.benchmark && !context.capturing();
   const int wanted = benchmark ? kBenchmarkedPlans : 1;
   std::string failure;
   for (const bool fused : {true, false}) {
@@ -278,22 +272,25 @@ void run_convolution(Context& context, const Call& call, ConvolutionKind kind, c
   if (!context.conv_plans) context.conv_plans = std::make_shared<ConvPlans>(context);
   auto& cache = context.conv_plans->cache;
   int64_t limit = std::min(kWorkspaceLimit, static_cast<int64_t>(context.total_memory) / kWorkspaceShare);
-  ConvPlan* plan = cache.find(problem);
-  if (!plan) plan = &cache.insert(problem, make_plan(context, problem, operands, limit));
+  const std::shared_ptr<ConvPlan>* known = cache.find(problem);
+  if (!known)
+    known = &cache.insert(problem, std::make_shared<ConvPlan>(make_plan(context, problem, operands, limit)));
+  std::shared_ptr<ConvPlan> plan = *known;
   while (true) {
+    context.keep(plan);
     try {
       return execute_plan(context, call, problem, *plan, operands);
     } catch (const Error& error) {
       // The device is full: an engine that needs less scratch may still fit.
       if (error.code() != ErrorCode::out_of_memory || plan->workspace() == 0) throw;
       limit = plan->workspace() / 2;
-      std::optional<ConvPlan> smaller;
+      std::shared_ptr<ConvPlan> smaller;
       try {
-        smaller = make_plan(context, problem, operands, limit);
+        smaller = std::make_shared<ConvPlan>(make_plan(context, problem, operands, limit));
       } catch (const Error&) {
         throw error;
       }
-      plan = &cache.insert(problem, std::move(*smaller));
+      plan = cache.insert(problem, std::move(smaller));
       context.reset_workspace();
     }
   }

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recording a step: it runs once more as ever, and what it did becomes a plan over one block of memory.
+import { native } from '../native/binding.js';
+import { CaptureError, OutOfMemoryError } from '../native/errors.js';
+import { Op } from '../native/ops.gen.js';
+import { Recording, type Watch } from '../native/recording.js';
+import { beginRecording, run, setStepOrigins, sweep } from '../native/run.js';
+import type { Device } from '../tensor/device.js';
+import { emptyTensor, fresh, Tensor } from '../tensor/tensor.js';
+import { recipe, RecordedStep, type LeafGradient, type ResultSource, type StepParts } from './recorded-step.js';
+import { detached } from './results.js';
+import type { Signature } from './signature.js';
+
+const MAX_RESULTS = 64;
+
+export interface Recorded {
+  value: unknown;
+  /** Absent if the step could not be recorded after all. */
+  step?: RecordedStep;
+  /** Why not, unless the step itself said so. */
+  failure?: string;
+}
+
+/**
+ * Runs the step under watch and makes a recording of it.
+ * @throws what the step throws; nothing is recorded then
+ */
+export function recordStep(
+  signature: Signature,
+  device: Device,
+  tolerant: boolean,
+  body: (watch: Watch) => unknown,
+  onRevival: (grad: Tensor) => void,
+): Recorded {
+  const recording = new Recording(device.id);
+  const watch: Watch = { tolerant, failure: undefined, recording };
+  const args = signature.tensors;
+  for (const t of args)
+    if (t.device !== device)
+      throw new CaptureError(`capture: the arguments of a step must be on one device, got ${args.map((a) => a.device).join(', ')}`);
+  const begin = beginRecording(device.id, args);
+  const { value, computed, rebuild } = runOnce(body, watch, args);
+  if (watch.failure || !computed || !rebuild) return { value };
+  try {
+    const leaves = gradientsOf(recording);
+    recording.inner.clear();
+    // What JavaScript has forgotten needs no place of its own.
+    sweep(true);
+    const arena = emptyTensor([Math.max(1, native().planRecording())], 'uint8', device) as Tensor;
+    const number = native().finishRecording(arena.handle);
+    setStepOrigins(number, new Map([...recording.origins].map(([sequence, place]) => [sequence - begin, place])));
+    const required = [...recording.outer.keys()].map((t) => [t as Tensor, (t as Tensor).requiresGrad] as const);
+    // The arguments are others each time.
+    for (const t of args) recording.outer.delete(t);
+    signature.tensors = [];
+    const parts: StepParts = {
+      number,
+      device,
+      arena,
+      recording,
+      leaves: leaves.map((entry) => ({ ...entry, offset: entry.offset < 0 ? -1 : native().offsetOf(entry.grad!.handle) })),
+      required: required.filter(([t]) => recording.outer.has(t)),
+      computed,
+      rebuild,
+    };
+    return { value, step: new RecordedStep(signature, parts, onRevival) };
+  } catch (error) {
+    native().abortRecording();
+    if (!(error instanceof OutOfMemoryError)) throw error;
+    return { value, failure: error.message };
+  }
+}
+
+// In a frame of its own, so that nothing of the step is alive any more when it has returned.
+function runOnce(body: (watch: Watch) => unknown, watch: Watch, args: readonly Tensor[]): Partial<ReturnType<typeof takeResults>> {
+  try {
+    const value = body(watch);
+    if (watch.failure) return { value: detached(value) };
+    native().pauseRecording(1);
+    return takeResults(value, args, watch.recording!);
+  } catch (error) {
+    native().abortRecording();
+    throw error;
+  }
+}
+
+// The results of this very run, as copies that no replay will touch, and how replays make theirs.
+function takeResults(value: unknown, args: readonly Tensor[], recording: Recording) {
+  const computed: Pick<Tensor, 'shape' | 'strides' | 'dtype'>[] = [];
+  const copies: Tensor[] = [];
+  const sourceOf = (t: Tensor): ResultSource => {
+    const argument = args.indexOf(t);
+    if (argument >= 0) return { argument };
+    if (!recording.inner.has(t)) return { tensor: t };
+    const { shape, strides, dtype, device } = t;
+    native().addResult(t.handle);
+    const copy = fresh(shape, dtype, device, strides);
+    run(Op.copy, [t], [copy], []);
+    copies.push(copy);
+    return { computed: computed.push({ shape, strides, dtype }) - 1 };
+  };
+  const rebuild = recipe(value, sourceOf);
+  if (computed.length > MAX_RESULTS)
+    throw new CaptureError(`capture: the step returned ${computed.length} tensors; it may return ${MAX_RESULTS}`);
+  const own = rebuild((source) =>
+    'computed' in source ? copies[source.computed]! : 'argument' in source ? args[source.argument]! : source.tensor,
+  );
+  return { value: own, computed, rebuild };
+}
+
+function gradientsOf({ leaves, inner }: Recording): LeafGradient[] {
+  return [...leaves].flatMap(([leaf, before]) => {
+    if (inner.has(leaf)) return []; // gone with the step
+    const grad = leaf.grad as Tensor | null;
+    return { leaf: leaf as Tensor, before: before as LeafGradient['before'], grad, offset: grad && inner.has(grad) ? 0 : -1 };
+  });
+}

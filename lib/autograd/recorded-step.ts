@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// One recording of a step, and how it is replayed.
+import { native } from '../native/binding.js';
+import { collectChanges, DROPPED, StaleRecording, type Recording } from '../native/recording.js';
+import { replay, setStepOrigins, view } from '../native/run.js';
+import type { Device } from '../tensor/device.js';
+import { fresh, type Tensor } from '../tensor/tensor.js';
+import { mapTensors } from './results.js';
+import type { Signature } from './signature.js';
+
+/** A leaf whose gradient the step sets. */
+export interface LeafGradient {
+  readonly leaf: Tensor;
+  readonly before: Tensor | null | typeof DROPPED;
+  /** What it has afterwards. */
+  readonly grad: Tensor | null;
+  /** Where in the arena; -1: elsewhere. */
+  readonly offset: number;
+}
+
+/** A tensor in a step's result: one that is computed, an argument, or one from elsewhere that is simply passed on. */
+export type ResultSource = { readonly computed: number } | { readonly argument: number } | { readonly tensor: Tensor };
+
+interface Computed {
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  readonly dtype: Tensor['dtype'];
+}
+
+export interface StepParts {
+  readonly number: number;
+  readonly device: Device;
+  readonly arena: Tensor;
+  readonly recording: Recording;
+  readonly leaves: readonly LeafGradient[];
+  /** Tensors from elsewhere, and whether they required gradients. */
+  readonly required: readonly (readonly [t: Tensor, requiresGrad: boolean])[];
+  readonly computed: readonly Computed[];
+  /** The step's result with sources in the place of tensors. */
+  readonly rebuild: (tensorOf: (source: ResultSource) => Tensor) => unknown;
+}
+
+export class RecordedStep {
+  replays = 0;
+  /** It can never be replayed again. */
+  stale = false;
+
+  constructor(
+    readonly signature: Signature,
+    private readonly parts: StepParts,
+    /** Says that a gradient of this step's has a new handle. */
+    private readonly onRevival: (grad: Tensor) => void,
+  ) {}
+
+  get number(): number {
+    return this.parts.number;
+  }
+
+  /** Whether the modules' modes and the gradients that it begins with are as they were; looks whether it is stale. */
+  fits(): boolean {
+    const { recording, required, leaves } = this.parts;
+    for (const [t, handle] of recording.outer) if (t.handle !== handle) this.stale = true;
+    for (const [t, requiresGrad] of required) if (t.requiresGrad !== requiresGrad) this.stale = true;
+    if (this.stale) return false;
+    for (const [module, mode] of recording.modes) if (module.training !== mode) return false;
+    return leaves.every(({ leaf, before }) => before === DROPPED || leaf.grad === before);
+  }
+
+  /** A gradient that was disposed and is back. */
+  revived(grad: Tensor): void {
+    const { outer } = this.parts.recording;
+    if (outer.has(grad)) outer.set(grad, grad.handle);
+  }
+
+  /** Replays the step; null if it turns out to be stale, before anything has changed. */
+  replay(args: readonly Tensor[]): { value: unknown } | null {
+    const { number, device, recording, computed, leaves, rebuild } = this.parts;
+    const { events } = recording;
+    const dropped = this.setGradients();
+    const changes: number[] = [];
+    let done = 0;
+    try {
+      const last = events.findLastIndex((event) => event.calls);
+      // Where something comes before an update, that must not have happened twice when the update proves to be stale.
+      if (events.slice(0, last).some((event) => !event.calls))
+        for (const event of events) if (event.calls) collectChanges(event, []);
+      for (; done <= last; done++) {
+        const event = events[done]!;
+        if (event.calls) collectChanges(event, changes);
+        else event.body();
+      }
+    } catch (error) {
+      dropped.forEach((grad, i) => (leaves[i]!.leaf.grad = grad));
+      if (!(error instanceof StaleRecording)) throw error;
+      this.stale = true;
+      return null;
+    }
+    leaves.forEach(({ leaf, before }, i) => {
+      if (before === DROPPED && dropped[i] !== leaf.grad) dropped[i]?.dispose();
+    });
+    const results = computed.map(({ shape, strides, dtype }) => fresh(shape, dtype, device, strides));
+    replay(number, device.id, args, changes, results);
+    for (const t of recording.written) (t as Tensor).version.count++;
+    for (; done < events.length; done++) events[done]!.body();
+    this.replays++;
+    return {
+      value: rebuild((source) =>
+        'computed' in source ? results[source.computed]! : 'argument' in source ? args[source.argument]! : source.tensor,
+      ),
+    };
+  }
+
+  // Puts the gradients where the plain step would leave them; returns those that were there.
+  private setGradients(): (Tensor | null)[] {
+    const { arena, leaves } = this.parts;
+    return leaves.map(({ leaf, grad, offset }) => {
+      const before = leaf.grad;
+      if (before === grad) return before;
+      if (grad && grad.handle < 0 && offset >= 0) {
+        view(arena, grad, offset);
+        this.onRevival(grad);
+      }
+      leaf.grad = grad;
+      return before;
+    });
+  }
+
+  release(): void {
+    native().releaseStep(this.number);
+    setStepOrigins(this.number);
+    this.parts.arena.dispose();
+  }
+}
+
+/** The recipe of a result: a function that builds it anew. */
+export function recipe(value: unknown, sourceOf: (t: Tensor) => ResultSource): StepParts['rebuild'] {
+  const sources = new Map<Tensor, ResultSource>();
+  // Tensors stand for their sources; the structure around them is kept without them.
+  const structure = mapTensors(value, (t) => {
+    let source = sources.get(t);
+    if (!source) sources.set(t, (source = sourceOf(t)));
+    return new Placeholder(source);
+  });
+  sources.clear(); // the function below would keep it, and the tensors with it
+  const build = (node: unknown, tensorOf: (source: ResultSource) => Tensor): unknown => {
+    if (node instanceof Placeholder) return tensorOf(node.source);
+    if (Array.isArray(node)) return node.map((entry) => build(entry, tensorOf));
+    if (typeof node !== 'object' || node === null) return node;
+    return Object.fromEntries(Object.entries(node).map(([key, entry]) => [key, build(entry, tensorOf)]));
+  };
+  return (tensorOf) => build(structure, tensorOf);
+}
+
+class Placeholder {
+  constructor(readonly source: ResultSource) {}
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every part of lenode has to say while a step is recorded (autograd/capture.ts): which tensors it finds and makes,
+// what must be done again in JavaScript for each replay, and what cannot be replayed at all.
+import { native } from './binding.js';
+import { CaptureError } from './errors.js';
+
+/** A tensor, as far as a recording needs to know it. */
+export interface Operand {
+  handle: number;
+  readonly deviceId: number;
+}
+type Operands = readonly (Operand | null)[];
+
+/** Handle of a tensor that run() will give memory to. */
+export const FRESH = -2;
+// Of one that run() would have, had the call not been made for its attributes alone.
+const NEVER = -3;
+
+/** Sees each native call before it is made; true: the call shall not be made. */
+export interface Listener {
+  call(op: number, inputs: Operands, outputs: Operands, attrs: readonly number[]): boolean;
+  view(base: Operand, object: Operand): void;
+  made(object: Operand): void;
+}
+
+/** Whoever listens to native calls now. */
+export let listener: Listener | null = null;
+
+function listening<R>(to: Listener | null, body: () => R): R {
+  const before = listener;
+  listener = to;
+  try {
+    return body();
+  } finally {
+    listener = before;
+  }
+}
+
+// ---- steps that run under watch --------------------------------------------------------------------------------------
+
+/** A step that runs for the first time, or is recorded. */
+export interface Watch {
+  /** Note what cannot be captured instead of throwing it: the step then simply goes on. */
+  readonly tolerant: boolean;
+  failure: CaptureError | undefined;
+  /** Not so while a step runs for the first time. */
+  recording: Recording | null;
+}
+let watch: Watch | null = null;
+
+/** Whether a captured step is running: what it calls becomes part of it. */
+export function isWatched(): boolean {
+  return watch !== null;
+}
+
+/** The step that is being recorded, unless it is paused. */
+export function recordingNow(): Recording | null {
+  return listener === null || watch === null || listener !== watch.recording ? null : watch.recording;
+}
+
+/** Runs a step under watch. */
+export function watched<R>(what: Watch, body: () => R): R {
+  watch = what;
+  try {
+    return listening(what.recording, body);
+  } finally {
+    watch = null;
+  }
+}
+
+/**
+ * Says that what is being done cannot be part of a captured step. Does nothing outside of one.
+ * @param when 'recorded': harmless while the step runs for the first time, when things are made that stay
+ * @throws CaptureError
+ */
+export function refuse(what: string, remedy: string, when: 'always' | 'recorded' = 'always'): void {
+  if (watch === null || (watch.recording ? listener !== watch.recording : when === 'recorded')) return;
+  const failure = new CaptureError(`${what} cannot be part of a captured step: ${remedy}`);
+  if (!watch.tolerant) throw failure;
+  watch.failure ??= failure;
+  listener = null;
+  native().abortRecording();
+}
+
+/**
+ * Runs `body` beside the recording: what it does is not replayed, what it makes existed before the step. For what is
+ * made once and stays, and for values that follow JavaScript's.
+ */
+export function outside<R>(body: () => R): R {
+  const recorded = recordingNow();
+  if (!recorded) return listening(null, body);
+  native().pauseRecording(1);
+  try {
+    return listening(null, body);
+  } finally {
+    native().pauseRecording(0);
+  }
+}
+
+/**
+ * Runs `body`, and `again` whenever the step is replayed: for what a step changes in JavaScript, such as a schedule.
+ * `again` may come here, too.
+ */
+export function hostStep(body: () => void, again = body): void {
+  const recorded = recordingNow();
+  if (!recorded || recorded.inEvent) return body();
+  recorded.events.push({ body: again });
+  recorded.inEvent = true;
+  try {
+    body();
+  } finally {
+    recorded.inEvent = false;
+  }
+}
+
+/**
+ * Runs `body`, whose native calls are part of the step, and again before each replay, when they are compared with the
+ * recorded ones instead: attributes may differ from step to step and are handed to the replay; other operands, or
+ * more or fewer calls, mean that the recording is out of date. `body` is told how many updates `owner` has made in this
+ * step before.
+ */
+export function update(owner: object, body: (before: number) => void): void {
+  const recorded = recordingNow();
+  if (!recorded || recorded.inEvent) return body(0);
+  const before = recorded.updates.get(owner) ?? 0;
+  recorded.updates.set(owner, before + 1);
+  const calls: RecordedCall[] = [];
+  recorded.events.push({ body: () => body(before), calls });
+  recorded.inEvent = true;
+  recorded.details = calls;
+  try {
+    body(before);
+  } finally {
+    recorded.inEvent = false;
+    recorded.details = null;
+  }
+}
+
+interface RecordedCall {
+  readonly index: number;
+  readonly op: number;
+  readonly inputs: Operands;
+  readonly outputs: Operands;
+  /** As the last replay had them. */
+  attrs: readonly number[];
+}
+
+/** What is run again in JavaScript for each replay; with `calls`: before it. */
+export interface HostEvent {
+  readonly body: () => void;
+  readonly calls?: readonly RecordedCall[];
+}
+
+const contexts: (() => unknown)[] = [];
+
+/** Makes a state of JavaScript's, such as whether gradients are recorded, one that recordings hold for. */
+export function recordingsDependOn(state: () => unknown): void {
+  contexts.push(state);
+}
+
+export function contextNow(): unknown[] {
+  return contexts.map((state) => state());
+}
+
+// ---- what a recording knows ------------------------------------------------------------------------------------------
+
+/** Something with a gradient, as far as a recording needs to know it. */
+export interface Leaf {
+  grad: Operand | null;
+}
+/** The gradient was dropped before anything looked at it. */
+export const DROPPED = Symbol('dropped');
+
+export class Recording implements Listener {
+  calls = 0;
+  /** Tensors, and nodes of the recorded computation, that the step has made. */
+  readonly inner = new Set<object>();
+  /** Tensors that existed before and take part, with their handles. */
+  readonly outer = new Map<Operand, number>();
+  readonly written = new Set<Operand>();
+  readonly events: HostEvent[] = [];
+  /** Leaves whose gradients the step sets, with what they had at first. */
+  readonly leaves = new Map<Leaf, Operand | null | typeof DROPPED>();
+  /** Modules whose mode was asked for, with the answer. */
+  readonly modes = new Map<{ readonly training: boolean }, boolean>();
+  /** Where calls that check values came from, by sequence number. */
+  readonly origins = new Map<number, Error>();
+  /** How many updates there were, by whom. */
+  readonly updates = new Map<object, number>();
+  inEvent = false;
+  details: RecordedCall[] | null = null;
+
+  constructor(readonly deviceId: number) {}
+
+  call(op: number, inputs: Operands, outputs: Operands, attrs: readonly number[]): boolean {
+    for (const t of inputs) if (t) this.found(t);
+    for (const t of outputs) {
+      if (!t) continue;
+      if (t.handle === FRESH) {
+        this.made(t);
+      } else {
+        this.found(t);
+        if (!this.inner.has(t)) this.written.add(t);
+      }
+    }
+    this.details?.push({ index: this.calls, op, inputs: [...inputs], outputs: [...outputs], attrs: [...attrs] });
+    this.calls++;
+    return false;
+  }
+
+  view(base: Operand, object: Operand): void {
+    this.found(base);
+    this.inner.add(object);
+  }
+
+  made(object: Operand): void {
+    this.checkDevice(object);
+    this.inner.add(object);
+  }
+
+  private found(t: Operand): void {
+    if (this.inner.has(t) || this.outer.has(t)) return;
+    this.checkDevice(t);
+    this.outer.set(t, t.handle);
+  }
+
+  private checkDevice(t: Operand): void {
+    if (t.deviceId !== this.deviceId)
+      refuse('work on another device', 'a step runs on one device, that of its arguments (or of the option `device`)');
+  }
+}
+
+/** The recording is out of date; nothing has been replayed. */
+export class StaleRecording extends Error {}
+
+/** Runs an update again for its attributes; those that differ are appended as call, count, values. */
+export function collectChanges({ body, calls }: HostEvent, changes: number[]): void {
+  let next = 0;
+  const temporaries = new Map<Operand, Operand>();
+  const same = (recorded: Operands, now: Operands): boolean =>
+    recorded.length === now.length &&
+    recorded.every((t, i) => t === now[i] || (t !== null && temporaries.get(t) === now[i]));
+  const comparing: Listener = {
+    call(op, inputs, outputs, attrs) {
+      const recorded = calls![next++];
+      if (recorded?.op !== op || !same(recorded.inputs, inputs)) throw new StaleRecording();
+      outputs.forEach((t, i) => {
+        if (t?.handle !== FRESH) return;
+        t.handle = NEVER;
+        temporaries.set(recorded.outputs[i]!, t);
+      });
+      if (!same(recorded.outputs, outputs) || attrs.length !== recorded.attrs.length) throw new StaleRecording();
+      if (attrs.some((x, i) => !Object.is(x, recorded.attrs[i]))) {
+        recorded.attrs = [...attrs];
+        changes.push(recorded.index, attrs.length, ...attrs);
+      }
+      return true;
+    },
+    view: () => undefined,
+    made: () => {
+      throw new StaleRecording();
+    },
+  };
+  listening(comparing, body);
+  if (next !== calls!.length) throw new StaleRecording();
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recording a step and replaying it; lib/native/recording.ts says in which order these are called.
+#include "addon/environment.h"
+#include "addon/scratch.h"
+
+namespace lenode::addon {
+namespace {
+
+constexpr size_t kMaxResults = 64;
+// Numbers of recorded calls: above those that a stream gives, and still exact in a double.
+constexpr uint64_t kFirstSequence = uint64_t{1} << 52;
+constexpr int kStepBits = 20;
+
+Recorder& recorder_of(Environment& environment) {
+  if (!environment.recorder) fail(ErrorCode::internal, "no step is being recorded");
+  return *environment.recorder;
+}
+
+// beginRecording(device): scratch holds a count and the arguments' handles. Returns the sequence number so far.
+napi_value begin_recording(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments(env, info);
+  Environment& environment = Environment::of(env);
+  if (environment.recorder) fail(ErrorCode::internal, "a step is being recorded already");
+  const int32_t device_id = arguments.int32(0);
+  Device& device = environment.device(device_id);
+  environment.recorder = std::make_unique<Recorder>(environment.table, device, device_id);
+  Reader reader(environment);
+  try {
+    for (int32_t count = reader.take_count(1 << 16); count > 0; --count) {
+      TensorEntry& entry = environment.table.get(static_cast<int32_t>(reader.take()));
+      if (entry.device_id != device_id) fail(ErrorCode::capture, "the arguments lie on different devices");
+      environment.recorder->add_argument(entry);
+    }
+  } catch (...) {
+    environment.recorder.reset();
+    throw;
+  }
+  environment.recording = true;
+  return make_number(env, static_cast<double>(device.stream.sequence()));
+}
+
+// pauseRecording(pause): what runs meanwhile is no part of the step, and what it makes existed before it.
+napi_value pause_recording(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments(env, info);
+  Environment& environment = Environment::of(env);
+  environment.recording = environment.recorder && arguments.int32(0) == 0;
+  return nullptr;
+}
+
+// addResult(handle): after the step.
+napi_value add_result(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments(env, info);
+  Environment& environment = Environment::of(env);
+  recorder_of(environment).add_result(arguments.int32(0));
+  return nullptr;
+}
+
+// planRecording(): the bytes of the arena.
+napi_value plan_recording(napi_env env, napi_callback_info) {
+  Environment& environment = Environment::of(env);
+  return make_number(env, static_cast<double>(recorder_of(environment).plan()));
+}
+
+// finishRecording(arena): the step's number, in return for the handle of an arena.
+napi_value finish_recording(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments(env, info);
+  Environment& environment = Environment::of(env);
+  Recorder& recorder = recorder_of(environment);
+  TensorEntry& arena = environment.table.get(arguments.int32(0));
+  RecordedStep step;
+  step.device_id = recorder.device_id();
+  const int32_t number = ++environment.steps_made;
+  step.graph = recorder.finish(*arena.storage, kFirstSequence + (static_cast<uint64_t>(number) << kStepBits), step.held);
+  environment.steps.emplace(number, std::move(step));
+  environment.recorder.reset();
+  return make_number(env, number);
+}
+
+// abortRecording(): there will be no step. Does nothing when none is recorded.
+napi_value abort_recording(napi_env env, napi_callback_info) {
+  Environment& environment = Environment::of(env);
+  environment.recording = false;
+  environment.recorder.reset();
+  return nullptr;
+}
+
+// offsetOf(handle): bytes from the start of the memory that a tensor shares.
+napi_value offset_of(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments(env, info);
+  const TensorEntry& entry = Environment::of(env).table.get(arguments.int32(0));
+  const auto* start = static_cast<const uint8_t*>(entry.storage->data);
+  return make_number(env, static_cast<double>(static_cast<const uint8_t*>(entry.view.data) - start));
+}
+
+void check_argument(const TensorView& expected, const TensorView& given) {
+  bool same = same_shape(expected, given) && expected.dtype == given.dtype;
+  for (int i = 0; same && i < given.rank; ++i) same = expected.strides[i] == given.strides[i];
+  if (!same) fail(ErrorCode::internal, "an argument differs from the recorded one");
+}
+
+// replay(step, fresh0, ...): scratch holds the arguments' handles, then a count of numbers and as many that say which
+// calls' attributes have changed (call, count, values...). One object for each result; their handles come back in
+// scratch[0...]. Returns what run() does.
+napi_value replay(napi_env env, napi_callback_info info) {
+  Arguments<1 + kMaxResults> arguments(env, info);
+  Environment& environment = Environment::of(env);
+  const auto found = environment.steps.find(arguments.int32(0));
+  if (found == environment.steps.end()) fail(ErrorCode::disposed, "a captured step was used after dispose()");
+  const RecordedStep& step = found->second;
+  const Graph& graph = *step.graph;
+  Device& device = environment.device(step.device_id);
+  if (arguments.count < 1 + graph.results.size()) fail(ErrorCode::internal, "a result lacks its object");
+
+  Reader reader(environment);
+  Graph::Run run;
+  for (const GraphArgument& argument : graph.arguments) {
+    const TensorEntry& entry = environment.table.get(static_cast<int32_t>(reader.take()));
+    if (entry.device_id != step.device_id) fail(ErrorCode::internal, "an argument lies on another device");
+    check_argument(argument.shape, entry.view);
+    run.pointers.push_back(entry.view.data);
+  }
+  const int32_t changes = reader.take_count(1 << 16);
+  const double* block = reader.take_block(changes);
+  run.attrs.assign(block, block + changes);
+  for (size_t at = 0; at < run.attrs.size(); at += 2 + static_cast<size_t>(run.attrs[at + 1])) {
+    const double call = run.attrs[at];
+    if (at + 2 > run.attrs.size() || !(call >= 0 && call < static_cast<double>(graph.calls.size())) ||
+        run.attrs[at + 1] != graph.calls[static_cast<size_t>(call)].n_attrs ||
+        at + 2 + static_cast<size_t>(run.attrs[at + 1]) > run.attrs.size())
+      fail(ErrorCode::internal, "changed attributes are damaged");
+  }
+
+  std::vector<int32_t> fresh;
+  try {
+    for (const GraphResult& result : graph.results) {
+      fresh.push_back(environment.table.create(device, step.device_id, result.shape));
+      run.pointers.push_back(environment.table.get(fresh.back()).view.data);
+    }
+    for (size_t i = 0; i < fresh.size(); ++i) environment.track(env, fresh[i], arguments.values[1 + i]);
+  } catch (...) {
+    for (const int32_t handle : fresh) {
+      environment.untrack(env, environment.table.get(handle));
+      environment.table.release(handle);
+    }
+    throw;
+  }
+  device.stream.replay(step.graph, std::move(run));
+  for (size_t i = 0; i < fresh.size(); ++i) environment.scratch[i] = fresh[i];
+  return status_of(env, environment, device);
+}
+
+// releaseStep(step): frees what is not used elsewhere, behind its last replay.
+napi_value release_step(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments(env, info);
+  Environment& environment = Environment::of(env);
+  const auto found = environment.steps.find(arguments.int32(0));
+  if (found == environment.steps.end()) return nullptr;
+  RecordedStep step = std::move(found->second);
+  environment.steps.erase(found);
+  environment.device(step.device_id).stream.retire(std::move(step.graph));
+  for (Storage* storage : step.held) TensorTable::release(*storage);
+  return nullptr;
+}
+
+}  // namespace
+
+void export_recording(napi_env env, napi_value exports) {
+  export_function(env, exports, "beginRecording", guarded<begin_recording>);
+  export_function(env, exports, "pauseRecording", guarded<pause_recording>);
+  export_function(env, exports, "addResult", guarded<add_result>);
+  export_function(env, exports, "planRecording", guarded<plan_recording>);
+  export_function(env, exports, "finishRecording", guarded<finish_recording>);
+  export_function(env, exports, "abortRecording", guarded<abort_recording>);
+  export_function(env, exports, "offsetOf", guarded<offset_of>);
+  export_function(env, exports, "replay", guarded<replay>);
+  export_function(env, exports, "releaseStep", guarded<release_step>);
+}
+
+}  // namespace lenode::addon

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading the Float64Array that calls share with TypeScript, and the status that they return.
+#pragma once
+#include "addon/environment.h"
+
+namespace lenode::addon {
+
+class Reader {
+ public:
+  explicit Reader(const Environment& environment)
+      : next_(environment.scratch), end_(environment.scratch + environment.scratch_length) {}
+  double take() {
+    if (next_ == end_) fail(ErrorCode::internal, "a native call is longer than its buffer");
+    return *next_++;
+  }
+  int64_t take_integer() { return static_cast<int64_t>(take()); }
+  int32_t take_count(int32_t limit) {
+    const double value = take();
+    if (!(value >= 0 && value <= limit)) fail(ErrorCode::internal, "a native call's header is damaged");
+    return static_cast<int32_t>(value);
+  }
+  const double* take_block(int32_t count) {
+    if (end_ - next_ < count) fail(ErrorCode::internal, "a native call is longer than its buffer");
+    const double* block = next_;
+    next_ += count;
+    return block;
+  }
+  // dtype, rank, dims, strides
+  TensorView take_shape() {
+    TensorView view;
+    view.dtype = static_cast<DType>(take_count(kDTypeCount - 1));
+    view.rank = take_count(kMaxRank);
+    for (int i = 0; i < view.rank; ++i) {
+      view.dims[i] = take_integer();
+      if (view.dims[i] < 0) fail(ErrorCode::invalid, "a size must not be negative");
+    }
+    for (int i = 0; i < view.rank; ++i) {
+      view.strides[i] = take_integer();
+      if (view.strides[i] < 0) fail(ErrorCode::invalid, "a stride must not be negative");
+    }
+    return view;
+  }
+
+ private:
+  const double* next_;
+  const double* end_;
+};
+
+inline bool wants_sweep(const Environment& environment, const Device& device) {
+  constexpr size_t kManyHandles = 16384;
+  return device.bytes_since_sweep > environment.budget || environment.young.size() > kManyHandles;
+}
+
+constexpr int32_t kSweepWanted = 1;
+constexpr int32_t kStreamFailed = 2;
+
+inline napi_value status_of(napi_env env, const Environment& environment, const Device& device) {
+  const int32_t status =
+      (wants_sweep(environment, device) ? kSweepWanted : 0) | (device.stream.failed() ? kStreamFailed : 0);
+  napi_value result;
+  napi_create_int32(env, status, &result);
+  return result;
+}
+
+}  // namespace lenode::addon

@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: Apache-2.0
+// A captured step against the same step run plainly: every result, gradient, parameter and state bit for bit.
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import {
+  capture,
+  CaptureError,
+  type Captured,
+  collectGarbage,
+  DisposedError,
+  F,
+  getRngState,
+  IndexError,
+  manualSeed,
+  memoryStats,
+  models,
+  nn,
+  noGrad,
+  ones,
+  optim,
+  rand,
+  randint,
+  tensor,
+  Tensor,
+  zeros,
+} from '../lib/index.js';
+
+type Step = (images: Tensor, labels: Tensor) => Tensor;
+
+const bits = (t: Tensor): number[] => {
+  const values = t.dataSync() as Float32Array;
+  return [...new Uint8Array(values.buffer, values.byteOffset, values.byteLength)];
+};
+
+interface Made {
+  model: nn.Module;
+  optimizer: optim.Optimizer;
+  step: Step;
+}
+
+/** A network in training; the same for the same seed. */
+function make(network: 'lenet5' | 'mnist-cnn', kind: 'SGD' | 'Adam', steps: number): Made {
+  manualSeed(11);
+  const model = network === 'lenet5' ? models.lenet5() : models.mnistCnn();
+  const optimizer =
+    kind === 'SGD'
+      ? new optim.SGD(model.parameters(), { lr: 0.05, momentum: 0.9, weightDecay: 1e-4 })
+      : new optim.Adam(model.parameters(), { lr: 2e-3 });
+  const scheduler = new optim.OneCycleLR(optimizer as optim.Optimizer, 0.01, { totalSteps: steps });
+  const step = (images: Tensor, labels: Tensor) => {
+    optimizer.zeroGrad();
+    const loss = F.crossEntropy(model.forward(images), labels);
+    loss.backward();
+    optim.clipGradNorm_(model.parameters(), 1);
+    optimizer.step();
+    scheduler.step();
+    return loss;
+  };
+  return { model, optimizer: optimizer as optim.Optimizer, step };
+}
+
+function batches(sizes: readonly number[]): [Tensor, Tensor][] {
+  manualSeed(5);
+  return sizes.map((n) => [rand([n, 1, 28, 28]), randint(0, 10, [n])]);
+}
+
+/** Everything a step changes. */
+function snapshot({ model, optimizer }: Made) {
+  return {
+    parameters: model.parameters().map((p) => bits(p as Tensor)),
+    gradients: model.parameters().map((p) => p.grad && bits(p.grad as Tensor)),
+    states: [...optimizer.state.values()].map((state) => Object.entries(state).map(([name, t]) => [name, bits(t)])),
+    rates: optimizer.paramGroups.map(({ lr, momentum, betas }) => [lr, momentum, betas]),
+    generator: bits(getRngState()),
+  };
+}
+
+const made: Captured<never[], unknown>[] = [];
+function captured<A extends unknown[], R>(fn: (...args: A) => R, options?: Parameters<typeof capture>[1]): Captured<A, R> {
+  const step = capture(fn, options);
+  made.push(step as never);
+  return step;
+}
+afterEach(() => {
+  for (const step of made.splice(0)) step.dispose();
+});
+
+describe('equal to the plain step', () => {
+  test.each([
+    ['lenet5', 'SGD'],
+    ['lenet5', 'Adam'],
+    ['mnist-cnn', 'SGD'],
+    ['mnist-cnn', 'Adam'],
+  ] as const)('%s with %s: dropout, one cycle, clipping, a smaller batch now and then', (network, kind) => {
+    const sizes = Array.from({ length: 24 }, (_, i) => (i % 6 === 5 ? 5 : 8));
+    const data = batches(sizes);
+    const plain = make(network, kind, sizes.length);
+    const plainLosses = data.map(([x, y]) => bits(plain.step(x, y)));
+    const expected = snapshot(plain);
+
+    const replayed = make(network, kind, sizes.length);
+    const step = captured(replayed.step);
+    const losses = data.map(([x, y]) => step(x, y)); // kept: no replay may overwrite another's result
+    expect(losses.map(bits)).toEqual(plainLosses);
+    expect(snapshot(replayed)).toEqual(expected);
+    expect(step.counts).toEqual({ plain: 2, recorded: 2, replayed: 20 });
+  });
+
+  test('gradients are there after each replay, and can be looked at, dropped and disposed in between', () => {
+    const run = (wrap: (step: Step) => Step) => {
+      const { model, step } = make('lenet5', 'SGD', 8);
+      const run = wrap(step);
+      return batches([4, 4, 4, 4, 4, 4]).map(([x, y], i) => {
+        run(x, y);
+        const seen = model.parameters().map((p) => bits(p.grad as Tensor));
+        if (i % 2) model.zeroGrad();
+        return seen;
+      });
+    };
+    expect(run(captured)).toEqual(run((step) => step));
+  });
+
+  test('gradients that are summed over steps, and dropped outside of them', () => {
+    const run = (wrap: (step: Step) => Step) => {
+      manualSeed(1);
+      const model = models.lenet5();
+      const optimizer = new optim.SGD(model.parameters(), { lr: 0.1 });
+      const accumulate = wrap((x, y) => {
+        const loss = F.crossEntropy(model.forward(x), y);
+        loss.backward();
+        return loss;
+      });
+      const data = batches([4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4]);
+      const losses = data.map(([x, y], i) => {
+        const loss = accumulate(x, y);
+        if (i % 4 === 3) {
+          optimizer.step();
+          optimizer.zeroGrad();
+        }
+        return bits(loss);
+      });
+      return [losses, model.parameters().map((p) => bits(p as Tensor))];
+    };
+    const step = { counts: { plain: 0, recorded: 0, replayed: 0 } };
+    const replayed = run((fn) => Object.assign(step, captured(fn)) && (made.at(-1) as unknown as Step));
+    expect(replayed).toEqual(run((fn) => fn));
+    expect((made.at(-1) as Captured<never[], unknown>).counts.replayed).toBeGreaterThan(6);
+  });
+
+  test('several updates and schedules in one step, at rates of their own', () => {
+    const run = (wrap: (step: (x: Tensor) => Tensor) => (x: Tensor) => Tensor) => {
+      manualSeed(2);
+      const layer = new nn.Linear(3, 2);
+      const optimizer = new optim.SGD(layer.parameters(), { lr: 0.1, momentum: 0.5 });
+      const scheduler = new optim.ExponentialLR(optimizer as optim.Optimizer, { valueOf: () => 0.9 } as unknown as number);
+      const step = wrap((x) => {
+        scheduler.step();
+        for (let i = 0; i < 3; i++) {
+          optimizer.zeroGrad();
+          layer.forward(x).square().sum().backward();
+          optimizer.step();
+          scheduler.step();
+        }
+        return layer.weight.sum();
+      });
+      manualSeed(3);
+      return Array.from({ length: 6 }, () => bits(step(rand([4, 3]))));
+    };
+    expect(run(captured)).toEqual(run((step) => step));
+  });
+
+  test('what is changed by hand between replays is followed: rates, options, values, loaded states', () => {
+    const run = (wrap: (step: Step) => Step) => {
+      const { model, optimizer, step } = make('lenet5', 'Adam', 40);
+      const run = wrap(step);
+      const data = batches(new Array<number>(12).fill(4));
+      data.slice(0, 4).forEach(([x, y]) => run(x, y));
+      const saved = structuredCloneState(optimizer.stateDict());
+      data.slice(4, 6).forEach(([x, y]) => run(x, y));
+      optimizer.paramGroups[0]!.lr = 0.5;
+      Object.assign(optimizer.paramGroups[0]!, { weightDecay: 0.3 });
+      run(...data[6]!);
+      optimizer.loadStateDict(saved);
+      data.slice(7, 9).forEach(([x, y]) => run(x, y));
+      model.loadStateDict(Object.fromEntries(Object.entries(model.stateDict()).map(([k, t]) => [k, t.mul(0.5)])));
+      return [...data.slice(9).map(([x, y]) => bits(run(x, y))), ...model.parameters().map((p) => bits(p as Tensor))];
+    };
+    expect(run(captured)).toEqual(run((step) => step));
+  });
+
+  test('modes, frozen parameters and gradient modes make recordings of their own', () => {
+    const run = (wrap: (step: Step) => Step) => {
+      manualSeed(4);
+      const model = models.mnistCnn();
+      const step = wrap((x, y) => {
+        model.zeroGrad();
+        const loss = F.crossEntropy(model.forward(x), y);
+        if (loss.requiresGrad) loss.backward();
+        return loss;
+      });
+      const data = batches(new Array<number>(20).fill(2));
+      return data.map(([x, y], i) => {
+        model.train(i % 3 !== 2);
+        if (i === 14) model.features.requiresGrad_(false);
+        const loss = i % 5 === 4 ? noGrad(() => step(x, y)) : step(x, y);
+        return [bits(loss), ...model.parameters().map((p) => p.grad && bits(p.grad as Tensor))];
+      });
+    };
+    expect(run(captured)).toEqual(run((step) => step));
+  });
+
+  test('arguments: the same tensor twice, views, arrays, plain values; results in any structure', () => {
+    const fn = (x: Tensor, pair: Tensor[], factor: number) => {
+      const sum = x.add(pair[0]!).mul(factor);
+      return { sum, parts: [sum.select(0, 1), sum.t()], x, nothing: null };
+    };
+    const step = captured(fn);
+    const big = rand([6, 4]);
+    for (let i = 0; i < 12; i++) {
+      const a = i % 2 ? big.narrow(0, i % 4, 2) : rand([2, 4]);
+      const b = i % 3 ? rand([2, 4]) : a;
+      const factor = i % 4 ? 2 : 3;
+      const [want, got] = [fn(a, [b], factor), step(a, [b], factor)];
+      expect(bits(got.sum)).toEqual(bits(want.sum));
+      expect(got.parts.map(bits)).toEqual(want.parts.map(bits));
+      expect(got.parts[1]!.shape).toEqual([4, 2]);
+      expect(got.x).toBe(a);
+      expect(got.nothing).toBeNull();
+    }
+    expect(step.counts.replayed).toBeGreaterThan(0);
+  });
+
+  test('changes in place reach the arguments and tensors from elsewhere', () => {
+    const total = zeros([3]);
+    const step = captured((x: Tensor) => {
+      total.add_(x);
+      x.mul_(2);
+    });
+    for (let i = 1; i <= 5; i++) {
+      const x = ones([3]);
+      step(x);
+      expect([...x.dataSync()]).toEqual([2, 2, 2]);
+      expect([...total.dataSync()]).toEqual([i, i, i]);
+    }
+    expect(step.counts.replayed).toBe(3);
+  });
+
+  test('what the step leaves behind in variables holds the latest replay', () => {
+    let kept: Tensor | undefined;
+    const step = captured((x: Tensor) => {
+      kept = x.mul(3);
+      return kept.add(1);
+    });
+    for (let i = 0; i < 5; i++) {
+      const result = step(tensor([i]));
+      expect(result.itemSync()).toBe(3 * i + 1);
+      expect(kept!.itemSync()).toBe(3 * i);
+    }
+  });
+
+  test('empty batches and steps without arguments or results', () => {
+    const step = captured((x: Tensor) => x.sum());
+    for (let i = 0; i < 4; i++) expect(step(zeros([0, 3])).itemSync()).toBe(0);
+    const counter = zeros([]);
+    const tick = captured(() => void counter.add_(1));
+    for (let i = 0; i < 4; i++) tick();
+    expect(counter.itemSync()).toBe(4);
+    const nothing = captured(() => undefined);
+    for (let i = 0; i < 4; i++) nothing();
+    expect(nothing.counts.replayed).toBe(2);
+  });
+
+  test('a captured step inside another becomes part of it', () => {
+    const inner = captured((x: Tensor) => x.mul(2));
+    const outer = captured((x: Tensor) => inner(x).add(1));
+    for (let i = 0; i < 4; i++) expect(outer(tensor([i])).itemSync()).toBe(2 * i + 1);
+    expect(inner.counts).toEqual({ plain: 0, recorded: 0, replayed: 0 });
+    expect(outer.counts.replayed).toBe(2);
+  });
+});
+
+function structuredCloneState(state: ReturnType<optim.Optimizer['stateDict']>) {
+  return {
+    state: Object.fromEntries(
+      Object.entries(state.state).map(([key, entry]) => [
+        key,
+        Object.fromEntries(Object.entries(entry).map(([name, t]) => [name, t && (t.clone() as Tensor)])),
+      ]),
+    ),
+    param_groups: structuredClone(state.param_groups),
+  };
+}
+
+describe('what cannot be captured', () => {
+  const x = () => rand([2, 3]);
+
+  test.each([
+    ['reading a tensor', (t: Tensor) => t.sum().itemSync()],
+    ['reading a tensor', (t: Tensor) => void t.data()],
+    ['reading a tensor', (t: Tensor) => void t.sum().item()],
+    ['reading a tensor', (t: Tensor) => t.dataSync()],
+    ['reading a tensor', (t: Tensor) => String(t)],
+  ] as const)('%s, at the first call', (what, fn) => {
+    const step = captured(fn as (t: Tensor) => unknown);
+    expect(() => step(x())).toThrow(CaptureError);
+    expect(() => step(x())).toThrow(`${what} cannot be part of a captured step: return the tensor from the step`);
+    expect(x().sum().itemSync()).toBeGreaterThan(0);
+  });
+
+  test('tensors from JavaScript\'s values, unless the first call alone makes them', () => {
+    const step = captured((t: Tensor) => t.add(tensor([1, 2, 3])));
+    step(x());
+    expect(() => step(x())).toThrow(/a tensor of values from JavaScript cannot be part of a captured step: make it before/);
+    let once: Tensor | undefined;
+    const lazy = captured((t: Tensor) => t.add((once ??= tensor([1, 2, 3]))));
+    for (let i = 0; i < 4; i++) lazy(x());
+    expect(lazy.counts.replayed).toBe(2);
+  });
+
+  test('promises, plain results, arguments that require gradients', () => {
+    expect(() => captured(async (t: Tensor) => t)(x())).toThrow('the step returned a promise; it must be synchronous');
+    const plain = captured((t: Tensor) => t.ndim);
+    expect(() => plain(x())).toThrow('the step returned the number 2, which a replay could not compute');
+    const step = captured((t: Tensor) => t.mul(2));
+    const leaf = rand([2], { requiresGrad: true });
+    step(leaf);
+    expect(() => step(leaf)).toThrow('an argument requires gradients');
+  });
+
+  test('backward() through what was computed before', () => {
+    const w = rand([3], { requiresGrad: true });
+    const step = captured((t: Tensor, h: Tensor[]) => void t.mul(h.length ? before : 1).sum().backward());
+    let before = w.mul(2);
+    step(x(), []);
+    before = w.mul(2);
+    expect(() => step(x(), [])).toThrow(/AutogradError|not computed/);
+  });
+
+  test('backward() through a graph made outside names the operation', () => {
+    const w = rand([3], { requiresGrad: true });
+    let before: Tensor = w.mul(2);
+    const step = captured((t: Tensor) => {
+      t.mul(before).sum().backward();
+    });
+    step(x());
+    before = w.mul(2);
+    expect(() => step(x())).toThrow('backward() through mul, which ran before it, cannot be part of a captured step');
+    before = w.mul(2);
+    x().mul(before).sum().backward();
+    expect(w.grad).not.toBeNull();
+  });
+
+  test('an error inside the step leaves nothing behind', () => {
+    let fail = false;
+    const step = captured((t: Tensor) => {
+      if (fail) throw new RangeError('mine');
+      return t.mul(2);
+    });
+    step(tensor([1]));
+    fail = true;
+    expect(() => step(tensor([1]))).toThrow(RangeError);
+    fail = false;
+    for (let i = 0; i < 3; i++) expect(step(tensor([i])).itemSync()).toBe(2 * i);
+    expect(step.counts.replayed).toBe(2);
+  });
+
+  test('otherwise: the step goes on, with one warning', () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const seen: number[] = [];
+    const step = captured(
+      (t: Tensor) => {
+        seen.push(t.sum().itemSync() as number);
+        return t.mul(2);
+      },
+      { otherwise: 'run' },
+    );
+    for (let i = 0; i < 4; i++) expect(step(tensor([i])).itemSync()).toBe(2 * i);
+    expect(seen).toEqual([0, 1, 2, 3]);
+    expect(warn).toHaveBeenCalledTimes(1);
+    expect(warn.mock.calls[0]![0]).toMatch('reading a tensor cannot be part of a captured step');
+    expect(step.counts).toEqual({ plain: 4, recorded: 0, replayed: 0 });
+    warn.mockRestore();
+  });
+
+  test('a label out of range: an error that names the operation and the line in the step, and updates nothing', async () => {
+    const { model, step: plain } = make('lenet5', 'SGD', 40);
+    const step = captured(plain);
+    const [[images, labels]] = batches([4]) as [[Tensor, Tensor]];
+    for (let i = 0; i < 4; i++) step(images, labels);
+    const before = model.parameters().map((p) => bits(p as Tensor));
+    const result = step(images, tensor([1, 2, 3, 10], { dtype: 'int64' }));
+    const failure = (await result.item().catch((error: unknown) => error)) as Error;
+    expect(failure).toBeInstanceOf(IndexError);
+    expect(failure.message).toMatch(/^crossEntropy: /);
+    expect(failure.stack).toMatch(/capture\.test\.ts/);
+    expect(model.parameters().map((p) => bits(p as Tensor))).toEqual(before);
+    expect(Number.isFinite(step(images, labels).itemSync())).toBe(true);
+  });
+});
+
+describe('recordings', () => {
+  test('a parameter that is converted is recorded anew; one that is disposed is refused', () => {
+    manualSeed(6);
+    const layer = new nn.Linear(3, 2);
+    const step = captured((t: Tensor) => layer.forward(t).sum());
+    const input = rand([4, 3]);
+    for (let i = 0; i < 4; i++) step(input);
+    layer.to('float64');
+    const wide = input.to({ dtype: 'float64' });
+    for (let i = 0; i < 4; i++) expect(bits(step(wide))).toEqual(bits(layer.forward(wide).sum()));
+    layer.to('float32');
+    for (let i = 0; i < 4; i++) expect(bits(step(input))).toEqual(bits(layer.forward(input).sum()));
+    layer.weight.dispose();
+    expect(() => step(input)).toThrow(DisposedError);
+  });
+
+  test('their number is bounded; the one least used goes', () => {
+    const step = captured((t: Tensor) => t.mul(2), { recordings: 2 });
+    const sizes = [1, 2, 1, 2, 1, 2, 3, 3, 3, 1, 1];
+    for (const n of sizes) expect(step(ones([n])).sum().itemSync()).toBe(2 * n);
+    expect(step.counts).toEqual({ plain: 3, recorded: 4, replayed: 4 });
+  });
+
+  test('recordings that never last are given up', () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const layer = new nn.Linear(2, 2);
+    const step = captured((t: Tensor) => layer.forward(t).sum());
+    for (let i = 0; i < 20; i++) {
+      layer.to(i % 2 ? 'float32' : 'float64');
+      step(zeros([1, 2], { dtype: layer.weight.dtype }));
+    }
+    expect(warn).toHaveBeenCalledTimes(1);
+    expect(step.counts.recorded).toBeLessThan(14);
+    warn.mockRestore();
+  });
+
+  test('dispose() frees the arena, but not what others hold of it', () => {
+    collectGarbage();
+    const before = memoryStats().allocatedBytes;
+    const { model, step: plain } = make('lenet5', 'SGD', 40);
+    const step = captured(plain);
+    const [[images, labels]] = batches([64]) as [[Tensor, Tensor]];
+    for (let i = 0; i < 4; i++) step(images, labels);
+    collectGarbage();
+    const during = memoryStats().allocatedBytes;
+    const gradient = bits(model.parameters()[0]!.grad as Tensor);
+    step.dispose();
+    expect(() => step(images, labels)).toThrow(DisposedError);
+    expect(bits(model.parameters()[0]!.grad as Tensor)).toEqual(gradient);
+    model.zeroGrad();
+    collectGarbage();
+    expect(during - memoryStats().allocatedBytes).toBeGreaterThan(2 ** 20);
+    expect(memoryStats().allocatedBytes - before).toBeLessThan(2 ** 20 + 2 * images.nbytes + 4 * 250_000);
+  });
+
+  test('a step that nobody holds is freed', async () => {
+    collectGarbage();
+    const before = memoryStats().allocatedBytes;
+    (() => {
+      const step = capture((t: Tensor) => t.mul(2).add(1).sum());
+      const big = ones([1024, 1024]);
+      for (let i = 0; i < 3; i++) step(big);
+    })();
+    for (let i = 0; i < 20 && memoryStats().allocatedBytes - before > 2 ** 20; i++) {
+      collectGarbage();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    collectGarbage();
+    expect(memoryStats().allocatedBytes - before).toBeLessThan(2 ** 20);
+  });
+
+  test('memory is flat over thousands of replays, and a step needs less than it does plainly', () => {
+    const { step: plain } = make('lenet5', 'SGD', 10_000);
+    const step = captured(plain);
+    const [[images, labels]] = batches([2]) as [[Tensor, Tensor]];
+    for (let i = 0; i < 100; i++) step(images, labels);
+    collectGarbage();
+    const { allocatedBytes, tensors } = memoryStats();
+    for (let i = 0; i < 5000; i++) step(images, labels);
+    collectGarbage();
+    expect(memoryStats().allocatedBytes).toBeLessThanOrEqual(allocatedBytes + 4096);
+    expect(memoryStats().tensors).toBeLessThanOrEqual(tensors + 8);
+  });
+});
