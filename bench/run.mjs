@@ -59,7 +59,9 @@ const median = (values) => {
 
 async function measureNetwork(name, python) {
   const batch = String(options.batch ?? networks[name].batch);
-  const contenders = [new Contender('lenode', process.execPath, [here('worker.mjs'), name, options.device, batch])];
+  const contenders = ['captured', 'eager'].map(
+    (mode) => new Contender(`lenode ${mode}`, process.execPath, [here('worker.mjs'), name, options.device, batch, mode]),
+  );
   if (python)
     for (const mode of ['plain', 'channels-last'])
       contenders.push(new Contender(`PyTorch ${mode}`, python, [here('peers/pytorch.py'), name, options.device, batch, mode]));
@@ -68,7 +70,7 @@ async function measureNetwork(name, python) {
     for (const contender of contenders) await contender.measure(Number(options.seconds));
   for (const contender of contenders) contender.close();
 
-  const [own, ...peers] = contenders;
+  const [own, eager, ...peers] = contenders;
   const rates = (contender) => contender.rounds.map((r) => r.imagesPerSecond);
   const best = peers.length ? peers.reduce((a, b) => (median(rates(b)) > median(rates(a)) ? b : a)) : undefined;
   return {
@@ -78,6 +80,13 @@ async function measureNetwork(name, python) {
     imagesPerSecond: median(rates(own)),
     millisecondsPerStep: 1000 * median(own.rounds.map((r) => r.secondsPerStep)),
     peakBytes: own.rounds.at(-1).peakBytes,
+    // Without capture(), and what capture() gains.
+    eager: {
+      imagesPerSecond: median(rates(eager)),
+      millisecondsPerStep: 1000 * median(eager.rounds.map((r) => r.secondsPerStep)),
+      peakBytes: eager.rounds.at(-1).peakBytes,
+    },
+    gain: median(own.rounds.map((r, i) => r.imagesPerSecond / eager.rounds[i].imagesPerSecond)),
     peers: peers.map((peer) => ({
       name: peer.label,
       version: peer.info.version,
@@ -88,6 +97,7 @@ async function measureNetwork(name, python) {
     })),
     // Median of the rounds' ratios to PyTorch's better mode.
     ratio: best && median(own.rounds.map((r, i) => r.imagesPerSecond / best.rounds[i].imagesPerSecond)),
+    eagerRatio: best && median(eager.rounds.map((r, i) => r.imagesPerSecond / best.rounds[i].imagesPerSecond)),
   };
 }
 
@@ -108,11 +118,13 @@ for (const name of names) {
   results.push(result);
   if (options.json) continue;
   console.log(`${result.network}, batch ${result.batch}, ${result.device}`);
-  for (const row of [{ name: 'lenode', ...result }, ...result.peers])
+  for (const row of [{ name: 'lenode captured', ...result }, { name: 'lenode eager', ...result.eager }, ...result.peers])
     console.log(
       `  ${row.name.padEnd(22)} ${Math.round(row.imagesPerSecond).toString().padStart(8)} images/s ` +
         `${row.millisecondsPerStep.toFixed(2).padStart(9)} ms/step ${(row.peakBytes / 2 ** 20).toFixed(0).padStart(6)} MiB`,
     );
-  if (result.ratio) console.log(`  ratio to PyTorch's better mode: ${result.ratio.toFixed(2)}`);
+  console.log(`  captured to eager: ${result.gain.toFixed(2)}`);
+  if (result.ratio)
+    console.log(`  ratio to PyTorch's better mode: ${result.ratio.toFixed(2)} captured, ${result.eagerRatio.toFixed(2)} eager`);
 }
 if (options.json) console.log(JSON.stringify(results, null, 2));

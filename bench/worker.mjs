@@ -5,8 +5,8 @@ import { createInterface } from 'node:readline';
 import * as lenode from '../dist/index.js';
 import { networks } from './networks.mjs';
 
-const [name, deviceName, batchText] = process.argv.slice(2);
-const { F, device, manualSeed, optim, rand, randint, synchronize } = lenode;
+const [name, deviceName, batchText, mode = 'captured'] = process.argv.slice(2);
+const { capture, F, device, manualSeed, optim, rand, randint, synchronize } = lenode;
 const network = networks[name];
 const place = device(deviceName ?? 'cpu');
 const batch = Number(batchText) || network.batch;
@@ -17,19 +17,20 @@ const optimizer = new optim.SGD(model.parameters(), { lr: 0.01, momentum: 0.9 })
 const images = rand([batch, ...network.input], { device: place });
 const labels = randint(0, network.classes, [batch], { device: place });
 
-function step() {
+function plain(images, labels) {
   optimizer.zeroGrad();
   const loss = F.crossEntropy(model.forward(images), labels);
   loss.backward();
   optimizer.step();
   return loss;
 }
+const step = mode === 'captured' ? capture(plain) : plain;
 
 async function measure(seconds) {
   const begin = performance.now();
   let steps = 0;
   do {
-    for (let i = 0; i < 10; i++) step();
+    for (let i = 0; i < 10; i++) step(images, labels);
     steps += 10;
     await synchronize(place);
   } while (performance.now() - begin < seconds * 1000);

@@ -124,7 +124,7 @@ function collect(roots: readonly Tensor[], wanted: Map<Tensor, Tensor | null> | 
     let state = states.get(node);
     if (!state) {
       if (recording && !recording.inner.has(node))
-        refuse(`backward() through ${node.name}, which ran before it`, 'compute it inside, or detach() its result before');
+        refuse(`backward() through ${node.name}, which ran before it,`, 'compute it inside, or detach() its result before');
       state = { node, grads: node.outputs.map(() => null), waiting: 0, useful: wanted === null };
       states.set(node, state);
       stack.push(node);

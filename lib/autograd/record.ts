@@ -6,7 +6,7 @@ import { Op } from '../native/ops.gen.js';
 import { Recording, type Watch } from '../native/recording.js';
 import { beginRecording, run, setStepOrigins, sweep } from '../native/run.js';
 import type { Device } from '../tensor/device.js';
-import { emptyTensor, fresh, Tensor } from '../tensor/tensor.js';
+import { emptyTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { recipe, RecordedStep, type LeafGradient, type ResultSource, type StepParts } from './recorded-step.js';
 import { detached } from './results.js';
 import type { Signature } from './signature.js';

@@ -44,6 +44,7 @@ interface TrainOptions {
   data?: string;
   out: string;
   json?: boolean;
+  capture: boolean;
 }
 
 export function registerTrain(program: Command): void {
@@ -59,6 +60,7 @@ export function registerTrain(program: Command): void {
     .option('--resume <path>', 'continue from a checkpoint')
     .option('--data <folder>', 'folder of the MNIST files (default: data/MNIST/raw)')
     .option('--out <folder>', 'folder of the checkpoints', 'runs')
+    .option('--no-capture', 'run every step in JavaScript instead of replaying a recorded one')
     .option('--json', 'print the results as one JSON object on the last line of stdout')
     .action(train);
 }
@@ -124,6 +126,7 @@ async function train(options: TrainOptions): Promise<void> {
     ...(scheduler && { scheduler }),
     epochs,
     firstEpoch,
+    capture: options.capture,
     onStep: (report) => progress.step(report),
     async onEpoch(report) {
       progress.stop();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The training loop that most programs need.
+import { capture } from '../autograd/capture.js';
 import { noGrad } from '../autograd/mode.js';
 import { backward } from '../autograd/engine.js';
 import type { Module } from '../nn/module.js';
@@ -47,6 +48,11 @@ export interface FitOptions {
   firstEpoch?: number;
   /** Default: cross entropy of class labels. */
   loss?: LossFunction;
+  /**
+   * Whether steps are recorded once and replayed, with the same results; see capture(). A model or loss that cannot be
+   * captured is trained plainly, with a warning. Default true.
+   */
+  capture?: boolean;
   onStep?: (report: StepReport) => void;
   onEpoch?: (report: EpochReport) => void | Promise<void>;
   /** Ends the run after the step at hand. */
@@ -57,18 +63,39 @@ export interface FitOptions {
 export async function fit(options: FitOptions): Promise<EpochReport[]> {
   const { model, validation, epochs, firstEpoch = 0, loss = crossEntropy, onEpoch, signal } = options;
   const reports: EpochReport[] = [];
-  for (let epoch = firstEpoch; epoch < epochs && !signal?.aborted; epoch++) {
-    const trained = await trainEpoch(options, epoch, loss);
-    const tested = validation ? await evaluate(model, validation, loss) : undefined;
-    const report = { epoch, ...trained, accuracy: tested?.accuracy, validationLoss: tested?.loss };
-    reports.push(report);
-    await onEpoch?.(report);
+  const step = makeStep(options, loss);
+  try {
+    for (let epoch = firstEpoch; epoch < epochs && !signal?.aborted; epoch++) {
+      const trained = await trainEpoch(options, epoch, step.run);
+      const tested = validation ? await evaluate(model, validation, loss) : undefined;
+      const report = { epoch, ...trained, accuracy: tested?.accuracy, validationLoss: tested?.loss };
+      reports.push(report);
+      await onEpoch?.(report);
+    }
+  } finally {
+    step.end();
   }
   return reports;
 }
 
-async function trainEpoch(options: FitOptions, epoch: number, loss: LossFunction) {
-  const { model, train, optimizer, scheduler, onStep, signal } = options;
+type Step = (inputs: Tensor, labels: Tensor) => Tensor;
+
+function makeStep({ model, optimizer, scheduler, capture: captures = true }: FitOptions, loss: LossFunction) {
+  const plain: Step = (inputs, labels) => {
+    optimizer.zeroGrad();
+    const value = loss(model.forward(inputs), labels);
+    backward(value);
+    optimizer.step();
+    scheduler?.step();
+    return value;
+  };
+  if (!captures) return { run: plain, end: () => undefined };
+  const run = capture(plain, { otherwise: 'run' });
+  return { run, end: () => run.dispose() };
+}
+
+async function trainEpoch(options: FitOptions, epoch: number, run: Step) {
+  const { model, train, onStep, signal } = options;
   const start = performance.now();
   const mean = new MeanLoss();
   let step = 0;
@@ -78,11 +105,7 @@ async function trainEpoch(options: FitOptions, epoch: number, loss: LossFunction
   let failure: unknown;
   model.train();
   for await (const [inputs, labels] of train) {
-    optimizer.zeroGrad();
-    const value = loss(model.forward(inputs), labels);
-    backward(value);
-    optimizer.step();
-    scheduler?.step();
+    const value = run(inputs, labels);
     step++;
     samples += inputs.shape[0]!;
     mean.add(value, inputs.shape[0]!);
