@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flat memory: LeNet-5 for many steps with no dispose, in a `for await` loop and in a synchronous one. Prints the
-// resident set after a tenth of the steps and at the end.
-import { DataLoader, F, memoryStats, models, optim, rand, randint, TensorDataset } from '../dist/index.js';
+// Flat memory: LeNet-5 for many steps with no dispose, in a `for await` loop, in a synchronous one, and in one of
+// captured steps. Prints the resident set after a tenth of the steps and at the end.
+import { capture, DataLoader, F, memoryStats, models, optim, rand, randint, TensorDataset } from '../dist/index.js';
 
 const steps = Number(process.argv[2] ?? 20000);
-const kind = process.argv[3] ?? 'both';
+const kind = process.argv[3] ?? 'all';
 const mib = (bytes) => (bytes / 2 ** 20).toFixed(1);
 
 function setUp() {
@@ -35,7 +35,7 @@ function report(name, early) {
     );
 }
 
-if (kind !== 'sync') {
+if (kind === 'async' || kind === 'all') {
   const { step, loader } = setUp();
   let n = 0;
   let early;
@@ -47,8 +47,10 @@ if (kind !== 'sync') {
     }
   report('for await', early);
 }
-if (kind !== 'async') {
-  const { step, loader } = setUp();
+for (const [name, wrap] of [['sync', (step) => step], ['captured', capture]]) {
+  if (kind !== name && kind !== 'all') continue;
+  const { step: plain, loader } = setUp();
+  const step = wrap(plain);
   let n = 0;
   let early;
   outer: while (true)
@@ -57,5 +59,5 @@ if (kind !== 'async') {
       if (++n === steps / 10) early = snapshot();
       if (n === steps) break outer;
     }
-  report('synchronous', early);
+  report(name === 'sync' ? 'synchronous' : 'captured', early);
 }

@@ -7,8 +7,11 @@ import {
   CaptureError,
   type Captured,
   collectGarbage,
+  DataLoader,
   DisposedError,
   F,
+  fit,
+  type FitOptions,
   getRngState,
   IndexError,
   manualSeed,
@@ -21,8 +24,10 @@ import {
   rand,
   randint,
   resetPeakMemoryStats,
+  type StepReport,
   tensor,
   type Tensor,
+  TensorDataset,
   zeros,
 } from '../lib/index.js';
 
@@ -245,6 +250,23 @@ describe('equal to the plain step', () => {
     expect(step.counts.replayed).toBe(3);
   });
 
+  test('a replay counts as a change in place for what was computed before it', () => {
+    const [state, x] = [ones([2, 3]), ones([3])];
+    const step = captured((t: Tensor) => {
+      state.select(0, 1).mul_(2);
+      t.mul_(2);
+    });
+    for (let i = 0; i < 4; i++) {
+      for (const changed of [state, x]) {
+        const w = ones([3], { requiresGrad: true });
+        const before = w.mul(changed).sum();
+        step(x);
+        expect(() => before.backward()).toThrow('changed in place');
+      }
+    }
+    expect(step.counts.replayed).toBe(6);
+  });
+
   test('what the step leaves behind in variables holds the latest replay', () => {
     let kept: Tensor | undefined;
     const step = captured((x: Tensor) => {
@@ -277,6 +299,44 @@ describe('equal to the plain step', () => {
     expect(inner.counts).toEqual({ plain: 0, recorded: 0, replayed: 0 });
     expect(outer.counts.replayed).toBe(2);
   });
+});
+
+test('fit() replays steps, with the results of plain ones', async () => {
+  const run = async (capture?: boolean) => {
+    manualSeed(7);
+    const model = models.mnistCnn();
+    const optimizer = new optim.Adam(model.parameters(), { lr: 1e-3 });
+    const data = new TensorDataset(rand([50, 1, 28, 28]), randint(0, 10, [50]));
+    const train = new DataLoader(data, { batchSize: 12, shuffle: true, seed: 1 });
+    const scheduler = new optim.OneCycleLR(optimizer as optim.Optimizer, 3e-3, { totalSteps: 4 * train.length });
+    const parts = { model, train, validation: new DataLoader(data, { batchSize: 25 }), optimizer, scheduler } as never as FitOptions;
+    const steps: StepReport[] = [];
+    const reports = await fit({ ...parts, epochs: 4, onStep: (s) => void steps.push(s), ...(capture === undefined ? {} : { capture }) });
+    return [
+      steps.length,
+      reports.map(({ trainLoss, accuracy, validationLoss }) => [trainLoss, accuracy, validationLoss]),
+      model.parameters().map((p) => bits(p as Tensor)),
+    ];
+  };
+  expect(await run()).toEqual(await run(false));
+});
+
+test('fit() trains plainly what cannot be captured', async () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+  const model = new nn.Linear(4, 2);
+  const optimizer = new optim.SGD(model.parameters(), { lr: 0.1 });
+  const train = new DataLoader(new TensorDataset(rand([8, 4]), randint(0, 2, [8])), { batchSize: 2 });
+  const seen: number[] = [];
+  const loss = (scores: Tensor, labels: Tensor) => {
+    const value = F.crossEntropy(scores, labels);
+    seen.push(value.itemSync() as number);
+    return value;
+  };
+  const [report] = await fit({ model, train, optimizer, loss, epochs: 1 } as never as FitOptions);
+  expect(seen).toHaveLength(4);
+  expect(report!.trainLoss).toBeCloseTo(seen.reduce((a, b) => a + b) / 4, 5);
+  expect(warn).toHaveBeenCalledTimes(1);
+  warn.mockRestore();
 });
 
 function structuredCloneState(state: ReturnType<optim.Optimizer['stateDict']>) {

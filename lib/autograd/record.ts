@@ -52,6 +52,8 @@ export function recordStep(
     const required = [...recording.outer.keys()].map((t) => [t as Tensor, (t as Tensor).requiresGrad] as const);
     // The arguments are others each time.
     for (const t of args) recording.outer.delete(t);
+    const writtenArguments = args.flatMap((t, i) => (recording.written.has(t.version) ? [i] : []));
+    for (const t of args) recording.written.delete(t.version);
     signature.tensors = [];
     const parts: StepParts = {
       number,
@@ -60,6 +62,7 @@ export function recordStep(
       recording,
       leaves: leaves.map((entry) => ({ ...entry, offset: entry.offset < 0 ? -1 : native().offsetOf(entry.grad!.handle) })),
       required: required.filter(([t]) => recording.outer.has(t)),
+      writtenArguments,
       computed,
       rebuild,
     };

@@ -35,6 +35,8 @@ export interface StepParts {
   readonly leaves: readonly LeafGradient[];
   /** Tensors from elsewhere, and whether they required gradients. */
   readonly required: readonly (readonly [t: Tensor, requiresGrad: boolean])[];
+  /** Arguments that the step changes in place. */
+  readonly writtenArguments: readonly number[];
   readonly computed: readonly Computed[];
   /** The step's result with sources in the place of tensors. */
   readonly rebuild: (tensorOf: (source: ResultSource) => Tensor) => unknown;
@@ -74,7 +76,7 @@ export class RecordedStep {
 
   /** Replays the step; null if it turns out to be stale, before anything has changed. */
   replay(args: readonly Tensor[]): { value: unknown } | null {
-    const { number, device, recording, computed, leaves, rebuild } = this.parts;
+    const { number, device, recording, computed, leaves, writtenArguments, rebuild } = this.parts;
     const { events } = recording;
     const dropped = this.setGradients();
     const changes: number[] = [];
@@ -100,7 +102,8 @@ export class RecordedStep {
     });
     const results = computed.map(({ shape, strides, dtype }) => fresh(shape, dtype, device, strides));
     replay(number, device.id, args, changes, results);
-    for (const t of recording.written) (t as Tensor).version.count++;
+    for (const version of recording.written) version.count++;
+    for (const i of writtenArguments) args[i]!.version.count++;
     for (; done < events.length; done++) events[done]!.body();
     this.replays++;
     return {

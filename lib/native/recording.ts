@@ -8,6 +8,8 @@ import { CaptureError } from './errors.js';
 export interface Operand {
   handle: number;
   readonly deviceId: number;
+  /** Counts changes in place, for all views of the memory. */
+  readonly version: { count: number };
 }
 type Operands = readonly (Operand | null)[];
 
@@ -177,7 +179,8 @@ export class Recording implements Listener {
   readonly inner = new Set<object>();
   /** Tensors that existed before and take part, with their handles. */
   readonly outer = new Map<Operand, number>();
-  readonly written = new Set<Operand>();
+  /** Of what the step changes in place. */
+  readonly written = new Set<{ count: number }>();
   readonly events: HostEvent[] = [];
   /** Leaves whose gradients the step sets, with what they had at first. */
   readonly leaves = new Map<Leaf, Operand | null | typeof DROPPED>();
@@ -200,7 +203,7 @@ export class Recording implements Listener {
         this.made(t);
       } else {
         this.found(t);
-        if (!this.inner.has(t)) this.written.add(t);
+        this.written.add(t.version);
       }
     }
     this.details?.push({ index: this.calls, op, inputs: [...inputs], outputs: [...outputs], attrs: [...attrs] });

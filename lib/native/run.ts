@@ -18,6 +18,7 @@ export interface NativeTensor extends HandleOwner {
   readonly strides: readonly number[];
   readonly dtypeCode: number;
   readonly deviceId: number;
+  readonly version: { count: number };
 }
 
 // Layout of the scratch array, read by native/addon/tensors.cc:
@@ -211,9 +212,12 @@ let collect: Collect | undefined;
 
 function collector(): Collect {
   if (!collect) {
-    // V8 hands out its collector only in a context made while this flag is set.
-    setFlagsFromString('--expose-gc');
-    collect = runInNewContext('gc') as Collect;
+    // V8 hands out its collector only in a context made while this flag is set. The flag is the whole process's: another
+    // worker that is here too may have taken it back in between.
+    while (!collect) {
+      setFlagsFromString('--expose-gc');
+      collect = runInNewContext('globalThis.gc') as Collect | undefined;
+    }
     setFlagsFromString('--no-expose-gc');
   }
   return collect;
