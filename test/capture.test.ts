@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
+  amp,
   capture,
   CaptureError,
   type Captured,
@@ -212,6 +213,44 @@ describe('equal to the plain step', () => {
       });
     };
     expect(run(captured)).toEqual(run((step) => step));
+  });
+
+  test.each([false, true])('mixed precision (around the step: %s), with the rounding and scale of each step', (around) => {
+    const run = (wrap: (step: Step) => Step) => {
+      manualSeed(8);
+      const model = models.lenet5();
+      const optimizer = new optim.SGD(model.parameters(), { lr: 0.1, momentum: 0.9 });
+      const scaler = new amp.GradScaler({ initScale: 64, growthInterval: 6 });
+      const forward = (x: Tensor, y: Tensor) => F.crossEntropy(model.forward(x), y);
+      const step = wrap((x, y) => {
+        optimizer.zeroGrad();
+        const loss = around ? forward(x, y) : amp.autocast('bfloat16', () => forward(x, y));
+        scaler.scale(loss).backward();
+        return loss;
+      });
+      const data = batches(new Array<number>(16).fill(4));
+      const losses = data.map(([x, y]) => {
+        const loss = around ? amp.autocast('bfloat16', () => step(x, y)) : step(x, y);
+        scaler.stepSync(optimizer);
+        scaler.update();
+        return bits(loss);
+      });
+      return [losses, model.parameters().map((p) => bits(p as Tensor))];
+    };
+    expect(run(captured)).toEqual(run((step) => step));
+    expect((made.at(-1) as Captured<never[], unknown>).counts.replayed).toBeGreaterThan(8);
+  });
+
+  test('half forms of parameters that autocast() keeps around a step are not taken into it', () => {
+    const layer = new nn.Linear(4, 4);
+    const step = captured((x: Tensor) => layer.forward(x));
+    for (let i = 0; i < 5; i++) {
+      noGrad(() => layer.weight.mul_(1.1));
+      const x = rand([2, 4]);
+      const [plain, replayed] = amp.autocast('bfloat16', () => [layer.forward(x), step(x)]);
+      expect(bits(replayed!)).toBe(bits(plain!));
+    }
+    expect(step.counts.replayed).toBe(3);
   });
 
   test('arguments: the same tensor twice, views, arrays, plain values; results in any structure', () => {

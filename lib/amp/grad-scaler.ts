@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError, LenodeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
+import { stepDependsOn } from '../native/recording.js';
 import { run } from '../native/run.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import { checkInteger, checkNumber } from '../ops/checks.js';
@@ -87,6 +88,7 @@ export class GradScaler {
   /** The loss times the factor: call backward() on it. */
   scale(loss: Tensor): Tensor {
     checkTensor(loss, 'GradScaler.scale', 'loss');
+    stepDependsOn(this, () => this.#scale);
     return this.enabled ? mul(loss, this.#scale) : loss;
   }
 
@@ -99,6 +101,7 @@ export class GradScaler {
     if (!this.enabled) return;
     if (this.#stages.has(optimizer))
       throw new LenodeError('GradScaler.unscale_: the gradients were unscaled already since the last update()');
+    stepDependsOn(this, () => this.#scale);
     const byDevice = new Map<Device, Tensor[]>();
     for (const { params } of optimizer.paramGroups)
       for (const { grad } of params) {

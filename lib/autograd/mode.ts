@@ -12,9 +12,10 @@ export class Mode<T> {
   private asyncScopes = 0;
   private readonly storage = new AsyncLocalStorage<{ value: T }>();
 
-  constructor(initial: T) {
+  /** @param key what of the value tells recorded steps apart */
+  constructor(initial: T, key: (value: T) => unknown = (value) => value) {
     this.current = initial;
-    recordingsDependOn(() => this.get());
+    recordingsDependOn(() => key(this.get()));
   }
 
   /** The value here and now. */

@@ -64,7 +64,7 @@ export class RecordedStep {
     for (const [t, handle] of recording.outer) if (t.handle !== handle) this.stale = true;
     for (const [t, requiresGrad] of required) if (t.requiresGrad !== requiresGrad) this.stale = true;
     if (this.stale) return false;
-    for (const [module, mode] of recording.modes) if (module.training !== mode) return false;
+    for (const { read, value } of recording.conditions.values()) if (!Object.is(read(), value)) return false;
     return leaves.every(({ leaf, before }) => before === DROPPED || leaf.grad === before);
   }
 

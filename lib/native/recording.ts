@@ -153,6 +153,12 @@ export interface HostEvent {
   readonly calls?: readonly RecordedCall[];
 }
 
+/** Says that the step would be another one if `read` gave another value. One such reader for each `owner`. */
+export function stepDependsOn(owner: object, read: () => unknown): void {
+  const recorded = recordingNow();
+  if (recorded && !recorded.conditions.has(owner)) recorded.conditions.set(owner, { read, value: read() });
+}
+
 const contexts: (() => unknown)[] = [];
 
 /** Makes a state of JavaScript's, such as whether gradients are recorded, one that recordings hold for. */
@@ -184,8 +190,8 @@ export class Recording implements Listener {
   readonly events: HostEvent[] = [];
   /** Leaves whose gradients the step sets, with what they had at first. */
   readonly leaves = new Map<Leaf, Operand | null | typeof DROPPED>();
-  /** Modules whose mode was asked for, with the answer. */
-  readonly modes = new Map<{ readonly training: boolean }, boolean>();
+  /** What else must be as it was, such as the modes of modules that asked for them. */
+  readonly conditions = new Map<object, { readonly read: () => unknown; readonly value: unknown }>();
   /** Where calls that check values came from, by sequence number. */
   readonly origins = new Map<number, Error>();
   /** How many updates there were, by whom. */

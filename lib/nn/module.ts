@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import { withoutGrad } from '../autograd/mode.js';
 import { ArgumentError, DTypeError } from '../native/errors.js';
-import { DROPPED, recordingNow } from '../native/recording.js';
+import { DROPPED, recordingNow, stepDependsOn } from '../native/recording.js';
 import { to, type ToOptions } from '../ops/view.js';
 import { device as toDevice, type DeviceLike } from '../tensor/device.js';
 import { checkDType, dtypes, isFloating, type DType, type FloatDType } from '../tensor/dtype.js';
@@ -44,7 +44,7 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
 
   /** Whether layers such as Dropout act as in training. Set by train() and eval(). Default true. */
   get training(): boolean {
-    recordingNow()?.modes.set(this, this.#training);
+    stepDependsOn(this, () => this.#training);
     return this.#training;
   }
   set training(mode: boolean) {

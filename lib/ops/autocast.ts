@@ -5,6 +5,7 @@
 // normalisations of layers and groups are computed in float32; the others take what they get.
 import { Mode } from '../autograd/mode.js';
 import { ArgumentError } from '../native/errors.js';
+import { recordingNow } from '../native/recording.js';
 import { isFloating, type DType } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
 import { cast } from './promote.js';
@@ -22,7 +23,7 @@ interface Scope {
   readonly cache: Map<Tensor, { version: number; recorded: boolean; half: Tensor }> | null;
 }
 
-const mode = new Mode<Scope | null>(null);
+const mode = new Mode<Scope | null>(null, (scope) => scope?.dtype ?? null);
 
 /**
  * Runs `body` with mixed precision (Micikevicius et al., arXiv:1710.03740): convolutions and matrix products compute in
@@ -53,12 +54,18 @@ export function autocastDType(): 'bfloat16' | 'float16' | null {
 
 const isSingle = (dtype: DType): boolean => isFloating(dtype) && dtype !== 'float64';
 
+// A captured step makes its own half forms, from the values of each replay.
+function isPartOfStep(t: Tensor): boolean {
+  const recording = recordingNow();
+  return recording === null || recording.inner.has(t);
+}
+
 function half(x: Tensor, { dtype, cache }: Scope): Tensor {
   if (x.dtype === dtype || !isSingle(x.dtype)) return x;
   // Only leaves come again and again; a cast made without recording has no way back to them.
   if (!cache || !x.requiresGrad || !x.isLeaf) return cast(x, dtype);
   const known = cache.get(x);
-  if (known?.version === x.version.count && known.recorded) return known.half;
+  if (known?.version === x.version.count && known.recorded && isPartOfStep(known.half)) return known.half;
   const made = cast(x, dtype);
   cache.set(x, { version: x.version.count, recorded: made.requiresGrad, half: made });
   return made;
