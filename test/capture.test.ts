@@ -175,6 +175,42 @@ describe('equal to the plain step', () => {
     expect(run(captured)).toEqual(run((step) => step));
   });
 
+  test.each(['Adam', 'AdamW', 'NAdam', 'RAdam', 'Adamax', 'Adagrad', 'Adadelta', 'RMSprop', 'Rprop', 'ASGD', 'SGD'] as const)(
+    '%s, with schedules made of schedules and averaged parameters',
+    (kind) => {
+      const run = (wrap: (step: (x: Tensor) => Tensor) => (x: Tensor) => Tensor) => {
+        manualSeed(9);
+        const [layer, mean, moving] = [0, 1, 2].map(() => new nn.Linear(3, 2)) as [nn.Linear, nn.Linear, nn.Linear];
+        const optimizer = new optim[kind](layer.parameters(), { lr: 0.05 }) as optim.Optimizer;
+        const schedule = new optim.SequentialLR(
+          optimizer,
+          [
+            new optim.LinearLR(optimizer, { totalIters: 3 }),
+            new optim.ChainedScheduler([new optim.ExponentialLR(optimizer, 0.9), new optim.StepLR(optimizer, 2)]),
+          ],
+          [4],
+        );
+        const swa = new optim.AveragedModel(mean);
+        const ema = new optim.AveragedModel(moving, { multiAvgFn: optim.getEmaMultiAvgFn(0.9) });
+        const step = wrap((x) => {
+          optimizer.zeroGrad();
+          const loss = layer.forward(x).square().sum();
+          loss.backward();
+          optimizer.step();
+          schedule.step();
+          swa.updateParameters(layer);
+          ema.updateParameters(layer);
+          return loss;
+        });
+        manualSeed(3);
+        const losses = Array.from({ length: 10 }, () => bits(step(rand([4, 3]))));
+        return [losses, ...[layer, swa, ema].map((m) => Object.values(m.stateDict()).map(bits)), schedule.stateDict()];
+      };
+      expect(run(captured)).toEqual(run((step) => step));
+      expect((made.at(-1) as Captured<never[], unknown>).counts.replayed).toBe(8);
+    },
+  );
+
   test('what is changed by hand between replays is followed: rates, options, values, loaded states', () => {
     const run = (wrap: (step: Step) => Step) => {
       const { model, optimizer, step } = make('lenet5', 'Adam', 40);
@@ -438,6 +474,13 @@ describe('what cannot be captured', () => {
     before = w.exp();
     x().mul(before).sum().backward();
     expect(w.grad).not.toBeNull();
+  });
+
+  test('a schedule that follows a measure', () => {
+    const optimizer = new optim.SGD([zeros([1], { requiresGrad: true })]);
+    const schedule = new optim.ReduceLROnPlateau(optimizer as optim.Optimizer);
+    const step = captured((t: Tensor) => (schedule.step(1), t));
+    expect(() => step(x())).toThrow('ReduceLROnPlateau.step() cannot be part of a captured step');
   });
 
   test('an error inside the step leaves nothing behind', () => {

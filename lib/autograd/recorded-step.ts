@@ -82,13 +82,13 @@ export class RecordedStep {
     const changes: number[] = [];
     let done = 0;
     try {
-      const last = events.findLastIndex((event) => event.calls);
+      const last = events.findLastIndex((event) => event.update);
       // Where something comes before an update, that must not have happened twice when the update proves to be stale.
-      if (events.slice(0, last).some((event) => !event.calls))
-        for (const event of events) if (event.calls) collectChanges(event, []);
+      if (events.slice(0, last).some((event) => !event.update))
+        for (const event of events) if (event.update) collectChanges(event, []);
       for (; done <= last; done++) {
         const event = events[done]!;
-        if (event.calls) collectChanges(event, changes);
+        if (event.update) collectChanges(event, changes);
         else event.body();
       }
     } catch (error) {

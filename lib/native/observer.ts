@@ -1,20 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // Someone may look on at the native calls: which tensors are made of which.
 
-type Operands = readonly (object | null)[];
+/** A tensor, as far as an observer needs to know it. */
+export interface Operand {
+  handle: number;
+  readonly deviceId: number;
+  /** Counts changes in place, for all views of the memory. */
+  readonly version: { count: number };
+}
+export type Operands = readonly (Operand | null)[];
 
 export interface Observer {
-  /** Before each operation. */
-  call(op: number, inputs: Operands, outputs: Operands, attrs: readonly number[]): void;
+  /** Before each operation; true: it shall not be made. */
+  call(op: number, inputs: Operands, outputs: Operands, attrs: readonly number[]): boolean | void;
   /** `object` is about to show memory of `base`. */
-  view(base: object, object: object): void;
+  view(base: Operand, object: Operand): void;
+  /** `object` is about to get memory of its own. */
+  allocate?(object: Operand): void;
 }
 
 /** Whoever looks on now. */
 export let observer: Observer | null = null;
 
-/** Runs `body` with someone looking on. */
-export function observed<R>(by: Observer, body: () => R): R {
+/** Runs `body` with someone looking on, or nobody. */
+export function observed<R>(by: Observer | null, body: () => R): R {
   const before = observer;
   observer = by;
   try {
@@ -22,4 +31,9 @@ export function observed<R>(by: Observer, body: () => R): R {
   } finally {
     observer = before;
   }
+}
+
+/** Whoever looks on stops, until the body that is observed ends. */
+export function stopObserving(): void {
+  observer = null;
 }

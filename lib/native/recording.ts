@@ -2,41 +2,13 @@
 // What every part of lenode has to say while a step is recorded (autograd/capture.ts): which tensors it finds and makes,
 // what must be done again in JavaScript for each replay, and what cannot be replayed at all.
 import { native } from './binding.js';
-import { CaptureError } from './errors.js';
-
-/** A tensor, as far as a recording needs to know it. */
-export interface Operand {
-  handle: number;
-  readonly deviceId: number;
-  /** Counts changes in place, for all views of the memory. */
-  readonly version: { count: number };
-}
-type Operands = readonly (Operand | null)[];
+import { CaptureError, DisposedError } from './errors.js';
+import { observed, observer, stopObserving, type Observer, type Operand, type Operands } from './observer.js';
 
 /** Handle of a tensor that run() will give memory to. */
 export const FRESH = -2;
 // Of one that run() would have, had the call not been made for its attributes alone.
 const NEVER = -3;
-
-/** Sees each native call before it is made; true: the call shall not be made. */
-export interface Listener {
-  call(op: number, inputs: Operands, outputs: Operands, attrs: readonly number[]): boolean;
-  view(base: Operand, object: Operand): void;
-  made(object: Operand): void;
-}
-
-/** Whoever listens to native calls now. */
-export let listener: Listener | null = null;
-
-function listening<R>(to: Listener | null, body: () => R): R {
-  const before = listener;
-  listener = to;
-  try {
-    return body();
-  } finally {
-    listener = before;
-  }
-}
 
 // ---- steps that run under watch --------------------------------------------------------------------------------------
 
@@ -57,14 +29,14 @@ export function isWatched(): boolean {
 
 /** The step that is being recorded, unless it is paused. */
 export function recordingNow(): Recording | null {
-  return listener === null || watch === null || listener !== watch.recording ? null : watch.recording;
+  return observer === null || watch === null || observer !== watch.recording ? null : watch.recording;
 }
 
 /** Runs a step under watch. */
 export function watched<R>(what: Watch, body: () => R): R {
   watch = what;
   try {
-    return listening(what.recording, body);
+    return observed(what.recording, body);
   } finally {
     watch = null;
   }
@@ -76,11 +48,11 @@ export function watched<R>(what: Watch, body: () => R): R {
  * @throws CaptureError
  */
 export function refuse(what: string, remedy: string, when: 'always' | 'recorded' = 'always'): void {
-  if (watch === null || (watch.recording ? listener !== watch.recording : when === 'recorded')) return;
+  if (watch === null || (watch.recording ? observer !== watch.recording : when === 'recorded')) return;
   const failure = new CaptureError(`${what} cannot be part of a captured step: ${remedy}`);
   if (!watch.tolerant) throw failure;
   watch.failure ??= failure;
-  listener = null;
+  stopObserving();
   native().abortRecording();
 }
 
@@ -90,10 +62,10 @@ export function refuse(what: string, remedy: string, when: 'always' | 'recorded'
  */
 export function outside<R>(body: () => R): R {
   const recorded = recordingNow();
-  if (!recorded) return listening(null, body);
+  if (!recorded) return observed(null, body);
   native().pauseRecording(1);
   try {
-    return listening(null, body);
+    return observed(null, body);
   } finally {
     native().pauseRecording(0);
   }
@@ -126,10 +98,10 @@ export function update(owner: object, body: (before: number) => void): void {
   if (!recorded || recorded.inEvent) return body(0);
   const before = recorded.updates.get(owner) ?? 0;
   recorded.updates.set(owner, before + 1);
-  const calls: RecordedCall[] = [];
-  recorded.events.push({ body: () => body(before), calls });
+  const made: UpdateDetails = { calls: [], allocated: [] };
+  recorded.events.push({ body: () => body(before), update: made });
   recorded.inEvent = true;
-  recorded.details = calls;
+  recorded.details = made;
   try {
     body(before);
   } finally {
@@ -147,10 +119,16 @@ interface RecordedCall {
   attrs: readonly number[];
 }
 
-/** What is run again in JavaScript for each replay; with `calls`: before it. */
+interface UpdateDetails {
+  readonly calls: RecordedCall[];
+  /** What got memory before a call filled it. */
+  readonly allocated: Operand[];
+}
+
+/** What is run again in JavaScript for each replay; an update: before it. */
 export interface HostEvent {
   readonly body: () => void;
-  readonly calls?: readonly RecordedCall[];
+  readonly update?: UpdateDetails;
 }
 
 /** Says that the step would be another one if `read` gave another value. One such reader for each `owner`. */
@@ -179,13 +157,13 @@ export interface Leaf {
 /** The gradient was dropped before anything looked at it. */
 export const DROPPED = Symbol('dropped');
 
-export class Recording implements Listener {
+export class Recording implements Observer {
   calls = 0;
   /** Tensors, and nodes of the recorded computation, that the step has made. */
   readonly inner = new Set<object>();
   /** Tensors that existed before and take part, with their handles. */
   readonly outer = new Map<Operand, number>();
-  /** Of what the step changes in place. */
+  /** Of what the step changes in place; updates count for themselves when they run again. */
   readonly written = new Set<{ count: number }>();
   readonly events: HostEvent[] = [];
   /** Leaves whose gradients the step sets, with what they had at first. */
@@ -197,7 +175,7 @@ export class Recording implements Listener {
   /** How many updates there were, by whom. */
   readonly updates = new Map<object, number>();
   inEvent = false;
-  details: RecordedCall[] | null = null;
+  details: UpdateDetails | null = null;
 
   constructor(readonly deviceId: number) {}
 
@@ -206,13 +184,14 @@ export class Recording implements Listener {
     for (const t of outputs) {
       if (!t) continue;
       if (t.handle === FRESH) {
-        this.made(t);
+        this.checkDevice(t);
+        this.inner.add(t);
       } else {
         this.found(t);
-        this.written.add(t.version);
+        if (!this.details) this.written.add(t.version);
       }
     }
-    this.details?.push({ index: this.calls, op, inputs: [...inputs], outputs: [...outputs], attrs: [...attrs] });
+    this.details?.calls.push({ index: this.calls, op, inputs: [...inputs], outputs: [...outputs], attrs: [...attrs] });
     this.calls++;
     return false;
   }
@@ -222,9 +201,10 @@ export class Recording implements Listener {
     this.inner.add(object);
   }
 
-  made(object: Operand): void {
+  allocate(object: Operand): void {
     this.checkDevice(object);
     this.inner.add(object);
+    this.details?.allocated.push(object);
   }
 
   private found(t: Operand): void {
@@ -243,15 +223,17 @@ export class Recording implements Listener {
 export class StaleRecording extends Error {}
 
 /** Runs an update again for its attributes; those that differ are appended as call, count, values. */
-export function collectChanges({ body, calls }: HostEvent, changes: number[]): void {
+export function collectChanges({ body, update: made }: HostEvent, changes: number[]): void {
+  const { calls, allocated } = made!;
   let next = 0;
+  let nextAllocated = 0;
   const temporaries = new Map<Operand, Operand>();
   const same = (recorded: Operands, now: Operands): boolean =>
     recorded.length === now.length &&
     recorded.every((t, i) => t === now[i] || (t !== null && temporaries.get(t) === now[i]));
-  const comparing: Listener = {
+  const comparing: Observer = {
     call(op, inputs, outputs, attrs) {
-      const recorded = calls![next++];
+      const recorded = calls[next++];
       if (recorded?.op !== op || !same(recorded.inputs, inputs)) throw new StaleRecording();
       outputs.forEach((t, i) => {
         if (t?.handle !== FRESH) return;
@@ -266,10 +248,18 @@ export function collectChanges({ body, calls }: HostEvent, changes: number[]): v
       return true;
     },
     view: () => undefined,
-    made: () => {
-      throw new StaleRecording();
+    allocate(object) {
+      const recorded = allocated[nextAllocated++];
+      if (!recorded) throw new StaleRecording();
+      temporaries.set(recorded, object);
     },
   };
-  listening(comparing, body);
-  if (next !== calls!.length) throw new StaleRecording();
+  try {
+    observed(comparing, body);
+  } catch (error) {
+    // A view of something that was not made.
+    if (error instanceof DisposedError && temporaries.size > 0) throw new StaleRecording();
+    throw error;
+  }
+  if (next !== calls.length || nextAllocated !== allocated.length) throw new StaleRecording();
 }

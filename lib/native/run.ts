@@ -6,7 +6,7 @@ import { native, type HandleOwner } from './binding.js';
 import { DeviceError, DisposedError, fromNative, InternalError, nativeError, OutOfMemoryError } from './errors.js';
 import { observer } from './observer.js';
 import { opNames, type OpId, type Signatures } from './ops.gen.js';
-import { FRESH, listener, recordingNow } from './recording.js';
+import { FRESH, recordingNow } from './recording.js';
 
 export { FRESH };
 /** Handle of a tensor whose memory was given back. */
@@ -63,7 +63,7 @@ export function run<K extends OpId>(
 ): void {
   const ins = inputs as readonly (NativeTensor | null)[];
   const outs = outputs as readonly (NativeTensor | null)[];
-  if (listener !== null && listener.call(op, ins, outs, attrs)) return;
+  if (observer !== null && observer.call(op, ins, outs, attrs)) return;
   const s = scratch ?? attached();
   let device = -1;
   let at = 5;
@@ -145,7 +145,6 @@ export function view(base: NativeTensor, object: NativeTensor, offset: number): 
   s[0] = base.handle;
   s[1] = offset;
   writeShape(s, 2, object);
-  listener?.view(base, object);
   try {
     object.handle = native().view(object);
   } catch (error) {
@@ -155,7 +154,7 @@ export function view(base: NativeTensor, object: NativeTensor, offset: number): 
 
 /** Gives `object` memory with undefined contents. */
 export function allocate(object: NativeTensor): void {
-  listener?.made(object);
+  observer?.allocate?.(object);
   const attempt = () => {
     writeShape(scratch ?? attached(), 0, object);
     return native().allocate(object, object.deviceId);

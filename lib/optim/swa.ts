@@ -3,6 +3,7 @@
 import { noGrad } from '../autograd/mode.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
+import { update } from '../native/recording.js';
 import { run } from '../native/run.js';
 import { Module, type AnyModule } from '../nn/module.js';
 import { checkNumber } from '../ops/checks.js';
@@ -11,7 +12,7 @@ import { add_, copy_ } from '../ops/inplace.js';
 import { copyKernel, fullKernel } from '../ops/kernels.js';
 import { add, div, mul, sub } from '../ops/pointwise.js';
 import { moveTo } from '../ops/transfer.js';
-import type { DeviceLike } from '../tensor/device.js';
+import type { Device, DeviceLike } from '../tensor/device.js';
 import { isFloating } from '../tensor/dtype.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -125,6 +126,10 @@ export class AveragedModel<A extends unknown[] = [x: Tensor], R = Tensor> extend
    * @throws ArgumentError for the module that holds the average; ShapeError for a model of another form
    */
   updateParameters(model: AnyModule): void {
+    update(this, () => this.#update(model));
+  }
+
+  #update(model: AnyModule): void {
     if (model === this.module)
       throw new ArgumentError('AveragedModel: this model holds the average itself; average into a second one of the same form');
     noGrad(() => {
@@ -172,7 +177,11 @@ function checkForm(mine: readonly Tensor[], theirs: readonly Tensor[]): void {
 }
 
 function copyAll(mine: readonly Tensor[], theirs: readonly Tensor[]): void {
-  mine.forEach((t, i) => copy_(t, moveTo(theirs[i]!, t.device)));
+  mine.forEach((t, i) => copy_(t, takenTo(theirs[i]!, t.device)));
+}
+
+function takenTo(t: Tensor, device: Device): Tensor {
+  return t.device === device ? t : moveTo(t, device);
 }
 
 // Pairs of lists, each of one device and dtype: the average's.
@@ -182,7 +191,7 @@ function grouped(mine: readonly Tensor[], theirs: readonly Tensor[]): Iterable<[
     const key = `${t.device} ${t.dtype}`;
     let group = groups.get(key);
     if (!group) groups.set(key, (group = [[], []]));
-    const here = moveTo(theirs[i]!, t.device);
+    const here = takenTo(theirs[i]!, t.device);
     group[0].push(t);
     group[1].push(here.dtype === t.dtype ? here : copyKernel(here, t.dtype));
   });

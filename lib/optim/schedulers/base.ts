@@ -2,6 +2,7 @@
 // Learning rates that change from step to step. As in PyTorch each rate follows from the one before where it can, so
 // that several schedules, or changes by hand, combine.
 import { ArgumentError, StateDictError } from '../../native/errors.js';
+import { hostStep } from '../../native/recording.js';
 import { checkInteger } from '../../ops/checks.js';
 import type { ParamGroup } from '../group.js';
 import { camelCase, snakeCase } from '../keys.js';
@@ -78,9 +79,11 @@ export abstract class LRScheduler<S extends object = object> implements Schedule
 
   /** Goes on to the next learning rate. */
   step(): void {
-    this.stepCount++;
-    this.lastEpoch++;
-    this.#apply((group, baseLr, i) => this.rate(group, baseLr, i));
+    hostStep(() => {
+      this.stepCount++;
+      this.lastEpoch++;
+      this.#apply((group, baseLr, i) => this.rate(group, baseLr, i));
+    }, () => this.step());
   }
 
   /** @internal Takes back the step of the constructor, but for the rates: a sequence begins with another schedule. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Schedules made of schedules.
 import { ArgumentError, StateDictError } from '../../native/errors.js';
+import { hostStep } from '../../native/recording.js';
 import { checkInteger } from '../../ops/checks.js';
 import type { Optimizer } from '../optimizer.js';
 import { checkKinds, LRScheduler, type Scheduler, type SchedulerState } from './base.js';
@@ -112,12 +113,14 @@ export class SequentialLR extends Composite {
 
   /** Goes on to the next learning rate. */
   step(): void {
-    this.lastEpoch++;
-    const index = this.#milestones.filter((m) => m <= this.lastEpoch).length;
-    const current = this.schedulers[index]!;
-    if (this.#milestones[index - 1] === this.lastEpoch) current.restart();
-    else current.step();
-    this.lastLr = current.getLastLr();
+    hostStep(() => {
+      this.lastEpoch++;
+      const index = this.#milestones.filter((m) => m <= this.lastEpoch).length;
+      const current = this.schedulers[index]!;
+      if (this.#milestones[index - 1] === this.lastEpoch) current.restart();
+      else current.step();
+      this.lastLr = current.getLastLr();
+    });
   }
 
   protected override own(): SchedulerState {
@@ -141,8 +144,10 @@ export class ChainedScheduler extends Composite {
 
   /** Goes on to the next learning rate. */
   step(): void {
-    for (const s of this.schedulers) s.step();
-    this.lastLr = this.optimizer.paramGroups.map(({ lr }) => lr);
+    hostStep(() => {
+      for (const s of this.schedulers) s.step();
+      this.lastLr = this.optimizer.paramGroups.map(({ lr }) => lr);
+    });
   }
   /** @internal */
   override restart(): void {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { StateDictError } from '../../native/errors.js';
+import { refuse } from '../../native/recording.js';
 import { checkChoice, checkInteger, checkNumber } from '../../ops/checks.js';
 import { camelCase, snakeCase } from '../keys.js';
 import type { Optimizer } from '../optimizer.js';
@@ -61,6 +62,7 @@ export class ReduceLROnPlateau {
   /** @param metric the measure of this step: a number, which item() gives for a tensor */
   step(metric: number): void {
     checkMetric(metric);
+    refuse('ReduceLROnPlateau.step()', 'its measure is a number, which would stay the same; call it outside');
     const { patience, cooldown } = this.#settings;
     this.lastEpoch++;
     if (this.#isBetter(metric)) {
