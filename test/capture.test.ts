@@ -521,8 +521,9 @@ describe('what cannot be captured', () => {
     const [[images, labels]] = batches([4]) as [[Tensor, Tensor]];
     for (let i = 0; i < 4; i++) step(images, labels);
     const before = model.parameters().map((p) => bits(p as Tensor));
-    const result = step(images, tensor([1, 2, 3, 10], { dtype: 'int64' }));
-    const failure = (await result.item().catch((error: unknown) => error)) as Error;
+    // Thrown by the call itself if it fails at once, else by the next read-back.
+    const bad = async () => step(images, tensor([1, 2, 3, 10], { dtype: 'int64' })).item();
+    const failure = (await bad().catch((error: unknown) => error)) as Error;
     expect(failure).toBeInstanceOf(IndexError);
     expect(failure.message).toMatch(/^crossEntropy: /);
     expect(failure.stack).toMatch(/capture\.test\.ts/);

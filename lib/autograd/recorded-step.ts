@@ -85,7 +85,7 @@ export class RecordedStep {
       const last = events.findLastIndex((event) => event.update);
       // Where something comes before an update, that must not have happened twice when the update proves to be stale.
       if (events.slice(0, last).some((event) => !event.update))
-        for (const event of events) if (event.update) collectChanges(event, []);
+        for (const event of events) if (event.update) collectChanges(event, null);
       for (; done <= last; done++) {
         const event = events[done]!;
         if (event.update) collectChanges(event, changes);

@@ -90,8 +90,8 @@ export function hostStep(body: () => void, again = body): void {
 /**
  * Runs `body`, whose native calls are part of the step, and again before each replay, when they are compared with the
  * recorded ones instead: attributes may differ from step to step and are handed to the replay; other operands, or
- * more or fewer calls, mean that the recording is out of date. `body` is told how many updates `owner` has made in this
- * step before.
+ * more or fewer calls, mean that the recording is out of date. As it may run more than once for a replay, it counts
+ * nothing but versions. `body` is told how many updates `owner` has made in this step before.
  */
 export function update(owner: object, body: (before: number) => void): void {
   const recorded = recordingNow();
@@ -222,8 +222,12 @@ export class Recording implements Observer {
 /** The recording is out of date; nothing has been replayed. */
 export class StaleRecording extends Error {}
 
-/** Runs an update again for its attributes; those that differ are appended as call, count, values. */
-export function collectChanges({ body, update: made }: HostEvent, changes: number[]): void {
+/**
+ * Runs an update again for its attributes; those that differ are appended as call, count, values. Without `changes` it is
+ * only compared.
+ * @throws StaleRecording
+ */
+export function collectChanges({ body, update: made }: HostEvent, changes: number[] | null): void {
   const { calls, allocated } = made!;
   let next = 0;
   let nextAllocated = 0;
@@ -241,7 +245,7 @@ export function collectChanges({ body, update: made }: HostEvent, changes: numbe
         temporaries.set(recorded.outputs[i]!, t);
       });
       if (!same(recorded.outputs, outputs) || attrs.length !== recorded.attrs.length) throw new StaleRecording();
-      if (attrs.some((x, i) => !Object.is(x, recorded.attrs[i]))) {
+      if (changes && attrs.some((x, i) => !Object.is(x, recorded.attrs[i]))) {
         recorded.attrs = [...attrs];
         changes.push(recorded.index, attrs.length, ...attrs);
       }

@@ -3,7 +3,7 @@
 import { noGrad } from '../autograd/mode.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
-import { update } from '../native/recording.js';
+import { hostStep, update } from '../native/recording.js';
 import { run } from '../native/run.js';
 import { Module, type AnyModule } from '../nn/module.js';
 import { checkNumber } from '../ops/checks.js';
@@ -127,6 +127,7 @@ export class AveragedModel<A extends unknown[] = [x: Tensor], R = Tensor> extend
    */
   updateParameters(model: AnyModule): void {
     update(this, () => this.#update(model));
+    hostStep(() => void this.#count++);
   }
 
   #update(model: AnyModule): void {
@@ -144,7 +145,6 @@ export class AveragedModel<A extends unknown[] = [x: Tensor], R = Tensor> extend
         copyAll(own, others);
       }
       add_(this.nAveraged, 1);
-      this.#count = n + 1;
       this.#version = this.nAveraged.version.count;
     });
   }
