@@ -9,7 +9,8 @@ import { Module } from '../nn/module.js';
 import { MaxPool2d } from '../nn/pooling.js';
 import { flatten } from '../ops/view.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { ClassifierOptions } from './lenet.js';
+import { builder, type Builder, type ClassifierOptions } from './builder.js';
+import { checkImages } from './images.js';
 
 export interface MnistCnnOptions extends ClassifierOptions {
   /** Probability of the dropout before the last layer. Default 0.5. */
@@ -46,11 +47,13 @@ export class MnistCnn extends Module {
   }
 
   forward(x: Tensor): Tensor {
+    checkImages(x, this.constructor.name, { channels: 1, exactly: 28 });
     return this.classifier.forward(flatten(this.features.forward(x), 1));
   }
 }
 
 /** The network that `npm start -- --model mnist-cnn` trains; see MnistCnn. */
-export function mnistCnn(options: MnistCnnOptions = {}): MnistCnn {
-  return new MnistCnn(options);
-}
+export const mnistCnn: Builder<MnistCnnOptions, MnistCnn> = builder('mnistCnn', {
+  make: (options: MnistCnnOptions) => new MnistCnn(options),
+  head: 'classifier.3',
+});
