@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm run bench`: training speed against PyTorch. Every contender runs in a process of its own; they are measured in
 // turn, round by round, so that a drift of the machine's speed meets all of them. Ratios are taken within a round.
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { findPython } from './find-python.mjs';
 import { networks } from './networks.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -21,14 +21,6 @@ const { values: options } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-
-/** A Python that can import torch: --python, LENODE_BENCH_PYTHON, the bench's own environment, or python3. */
-function findPython() {
-  const candidates = [options.python, process.env.LENODE_BENCH_PYTHON, here('../build/bench-venv/bin/python'), 'python3'];
-  return candidates.find(
-    (path) => path && (path === 'python3' || existsSync(path)) && spawnSync(path, ['-c', 'import torch']).status === 0,
-  );
-}
 
 class Contender {
   constructor(label, command, args) {
@@ -107,7 +99,7 @@ if (unknown.length) {
   console.error(`bench: unknown network ${unknown.join(', ')}; there are ${Object.keys(networks).join(', ')}`);
   process.exit(2);
 }
-const python = findPython();
+const python = findPython(options.python);
 if (!python)
   console.error('bench: no Python with PyTorch found, so there is nothing to compare with.\n' +
     '  python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -r bench/peers/requirements.txt');
