@@ -5,6 +5,7 @@ import { ArgumentError, LenodeError, StateDictError } from '../native/errors.js'
 import { openDevices } from '../native/devices.js';
 import type { AnyModule } from '../nn/module.js';
 import { checkFit, type StateDict } from '../nn/state.js';
+import { tensor } from '../ops/creation.js';
 import { generatorOf, setRngState } from '../ops/random.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import type { Scheduler, SchedulerState } from '../optim/schedulers.js';
@@ -61,7 +62,7 @@ export async function saveCheckpoint(path: string, contents: CheckpointContents)
     const { state, param_groups } = optimizer.stateDict();
     saved.optimizer = { type: optimizer.constructor.name, param_groups };
     for (const [number, entry] of Object.entries(state))
-      for (const [name, t] of Object.entries(entry)) if (t) tensors.set(`optimizer.state.${number}.${name}`, t);
+      for (const [name, t] of flattened(entry)) tensors.set(`optimizer.state.${number}.${name}`, t);
   }
   if (scheduler) saved.scheduler = { type: scheduler.constructor.name, state: scheduler.stateDict() };
   for (const place of [Device.cpu, ...openCudaDevices()]) tensors.set(`rng.${place}`, generatorOf(place));
@@ -72,6 +73,16 @@ export async function saveCheckpoint(path: string, contents: CheckpointContents)
     throw new ArgumentError(`saveCheckpoint: metadata must be plain data: ${(cause as Error).message}`, { cause });
   }
   await saveSafetensors(path, tensors, { metadata: { format: FORMAT, checkpoint: json } });
+}
+
+// Numbers as tensors, lists as name:0, name:1 and so on.
+function flattened(entry: Record<string, unknown>): [name: string, t: Tensor][] {
+  return Object.entries(entry).flatMap(([name, value]): [string, Tensor][] => {
+    if (value === null) return [];
+    if (typeof value === 'number') return [[name, tensor(value, { dtype: 'float64' })]];
+    if (Array.isArray(value)) return (value as Tensor[]).map((t, i) => [`${name}:${i}`, t]);
+    return [[name, value as Tensor]];
+  });
 }
 
 function openCudaDevices(): Device[] {
@@ -182,7 +193,10 @@ function byParameter(tensors: StateDict): OptimizerState['state'] {
   const result: OptimizerState['state'] = {};
   for (const [key, t] of Object.entries(tensors)) {
     const [, number, name] = key.split('.') as [string, string, string];
-    (result[Number(number)] ??= Object.create(null) as StateDict)[name] = t;
+    const entry = (result[Number(number)] ??= Object.create(null) as StateDict) as Record<string, Tensor | Tensor[]>;
+    const [, list, index] = /^(.+):(\d+)$/.exec(name) ?? [];
+    if (list === undefined) entry[name] = t;
+    else ((entry[list] ??= []) as Tensor[])[Number(index)] = t;
   }
   return result;
 }

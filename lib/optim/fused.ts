@@ -3,8 +3,6 @@ import { ArgumentError } from '../native/errors.js';
 import type { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { checkNumber } from '../ops/checks.js';
-import { copyKernel, fullKernel } from '../ops/kernels.js';
-import type { Tensor } from '../tensor/tensor.js';
 import type { GroupOptions, ParamGroup } from './group.js';
 import { Optimizer, type Batch } from './optimizer.js';
 
@@ -52,47 +50,11 @@ export abstract class FusedOptimizer<O extends GroupOptions> extends Optimizer<O
   protected update(group: ParamGroup<O>, { params, grads, lr }: Batch): void {
     const names = this.stateNames(group, params[0]!);
     const attributes = this.attributes(group);
-    for (const [scalars, indices] of this.#counted(group, params)) {
+    for (const [scalars, indices] of this.counted(group, params)) {
       const states = indices.map((i) => this.remember(params[i]!, names, group));
       const tensors = [...indices.map((i) => params[i]!), ...names.flatMap((name) => states.map((state) => state[name]!))];
       run(this.op, [lr, ...indices.map((i) => grads[i]!)], [...scalars, ...tensors] as never, attributes as never);
     }
-  }
-
-  // Which parameters share scalars, by their counter of steps. Each native call advances one: those that get no gradient
-  // this time must not share with those that do.
-  #counted(group: ParamGroup<O>, params: readonly Tensor[]): [scalars: Tensor[], indices: number[]][] {
-    const names = this.scalarNames;
-    const counter = names[0]!;
-    const sharers = new Map<Tensor, number>();
-    for (const p of group.params) {
-      const step = this.state.get(p)?.[counter];
-      if (step) sharers.set(step, (sharers.get(step) ?? 0) + 1);
-    }
-    const newcomers: number[] = [];
-    const byStep = new Map<Tensor, number[]>();
-    params.forEach((p, i) => {
-      const step = this.state.get(p)?.[counter];
-      if (!step) newcomers.push(i);
-      else if (!byStep.get(step)?.push(i)) byStep.set(step, [i]);
-    });
-    const result: [Tensor[], number[]][] = [];
-    const assign = (scalars: Tensor[], indices: number[]) => {
-      for (const i of indices) {
-        const state = this.remember(params[i]!, [], group);
-        names.forEach((name, k) => (state[name] = scalars[k]!));
-      }
-      result.push([scalars, indices]);
-    };
-    for (const [step, indices] of byStep) {
-      const state = this.state.get(params[indices[0]!]!)!;
-      const scalars = names.map((name) => state[name]!);
-      if (indices.length === sharers.get(step)) result.push([scalars, indices]);
-      else assign(scalars.map((t) => copyKernel(t)), indices);
-    }
-    if (newcomers.length > 0)
-      assign(names.map((name) => fullKernel([], this.initial(name, group), 'float32', params[0]!.device)), newcomers);
-    return result;
   }
 }
 

@@ -189,6 +189,44 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
     }
     return state;
   }
+
+  /**
+   * Which parameters share scalars, by the first of these: a counter of steps. An update advances each once: parameters
+   * that get no gradient this time must not share with those that do.
+   */
+  protected counted(group: ParamGroup<O>, params: readonly Tensor[]): [scalars: Tensor[], indices: number[]][] {
+    const names = this.scalarNames;
+    const counter = names[0]!;
+    const sharers = new Map<Tensor, number>();
+    for (const p of group.params) {
+      const step = this.state.get(p)?.[counter];
+      if (step) sharers.set(step, (sharers.get(step) ?? 0) + 1);
+    }
+    const newcomers: number[] = [];
+    const byStep = new Map<Tensor, number[]>();
+    params.forEach((p, i) => {
+      const step = this.state.get(p)?.[counter];
+      if (!step) newcomers.push(i);
+      else if (!byStep.get(step)?.push(i)) byStep.set(step, [i]);
+    });
+    const result: [Tensor[], number[]][] = [];
+    const assign = (scalars: Tensor[], indices: number[]) => {
+      for (const i of indices) {
+        const state = this.remember(params[i]!, [], group);
+        names.forEach((name, k) => (state[name] = scalars[k]!));
+      }
+      result.push([scalars, indices]);
+    };
+    for (const [step, indices] of byStep) {
+      const state = this.state.get(params[indices[0]!]!)!;
+      const scalars = names.map((name) => state[name]!);
+      if (indices.length === sharers.get(step)) result.push([scalars, indices]);
+      else assign(scalars.map((t) => copyKernel(t)), indices);
+    }
+    if (newcomers.length > 0)
+      assign(names.map((name) => fullKernel([], this.initial(name, group), 'float32', params[0]!.device)), newcomers);
+    return result;
+  }
 }
 
 // A gradient laid out as its parameter; backward() makes them so, users need not.

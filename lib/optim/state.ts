@@ -11,7 +11,7 @@ import type { GroupOptions, ParamGroup, ParamState } from './group.js';
 
 /** What PyTorch's Optimizer.state_dict() holds. */
 export interface OptimizerState {
-  /** By parameter number, counted through all groups. */
+  /** By parameter number, counted through all groups. LBFGS has numbers and lists of tensors too. */
   state: Record<number, Record<string, Tensor | null>>;
   /** Options under PyTorch's names, and `params`: the numbers of the group's parameters. */
   param_groups: Record<string, unknown>[];
@@ -135,7 +135,7 @@ function optionsOf<O extends GroupOptions>(group: O, theirs: Record<string, unkn
     const name = camelCase(key);
     const model: unknown = scheduled.includes(name) ? 0 : Object.hasOwn(defaults, name) ? defaults[name as keyof O] : undefined;
     if (model === undefined) continue; // other implementations have more
-    if (typeof value !== typeof model || Array.isArray(value) !== Array.isArray(model))
+    if (model !== null && (typeof value !== typeof model || Array.isArray(value) !== Array.isArray(model)))
       throw new StateDictError(`${key} must be ${Array.isArray(model) ? 'an array' : `a ${typeof model}`}, is ${value === null ? 'null' : typeof value}`);
     known[name] = structuredClone(value);
   }
