@@ -44,7 +44,20 @@ test('train: one epoch of LeNet-5, then a second from its checkpoint', { timeout
   for (const file of ['saliency.png', 'maps/features.0.png', 'filters/features.3.png']) expect(existsSync(join(folder, 'seen', file))).toBe(true);
 });
 
+test('summary: a table, and JSON', () => {
+  const table = lenode('summary', 'lenet5');
+  expect(table).toMatchObject({ stderr: '', status: 0 });
+  expect(table.stdout).toMatch(/6: Conv2d +\[1, 120, 1, 1\] +48\.1 k/);
+  expect(lenode('summary', 'lenet5', '--depth', '1').stdout).not.toContain('6: Conv2d');
+  const { last, status } = lenode('summary', 'mnist-cnn', '--input', '2,1,28,28', '--json');
+  expect(status).toBe(0);
+  expect(JSON.parse(last)).toMatchObject({ model: 'MnistCnn', inputShapes: [[2, 1, 28, 28]], totals: { inputBytes: 2 * 784 * 4 } });
+});
+
 test.each([
+  [['summary', 'nothing'], "no model 'nothing'; there are"],
+  [['summary', 'lenet5', '--input', '1,x'], '1,3,224,224'],
+  [['summary', 'lenet5', '--input', '1,3,28,28'], 'channels'],
   [['train', '--epochs', '0'], 'positive integer'],
   [['train', '--model', 'nothing'], 'lenet5, mnist-cnn'],
   [['train', '--lr', 'x'], 'positive number'],

@@ -4,9 +4,12 @@ import { capture } from '../autograd/capture.js';
 import { noGrad } from '../autograd/mode.js';
 import { backward } from '../autograd/engine.js';
 import type { Module } from '../nn/module.js';
+import { ArgumentError } from '../native/errors.js';
 import { crossEntropy } from '../ops/loss.js';
+import { clipGradNorm_, clipGradValue_ } from '../optim/clip.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import type { Scheduler } from '../optim/schedulers.js';
+import type { AveragedModel } from '../optim/swa.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Accuracy, MeanLoss } from './metrics.js';
 
@@ -34,6 +37,17 @@ export interface EpochReport {
   /** Of the validation loader, if there is one. */
   accuracy: number | undefined;
   validationLoss: number | undefined;
+  /** The learning rate of the first parameter group after the epoch. */
+  lr: number;
+}
+
+/** Something that looks on at a training: see earlyStopping(), csvLogger(), jsonlLogger(). */
+export interface Callback {
+  onStep?(report: StepReport): void;
+  /** 'stop' ends the training after this epoch. */
+  onEpoch?(report: EpochReport): void | 'stop' | Promise<void | 'stop'>;
+  /** After the last epoch, however it ended. */
+  onEnd?(reports: readonly EpochReport[]): void | Promise<void>;
 }
 
 export interface FitOptions {
@@ -53,40 +67,71 @@ export interface FitOptions {
    * captured is trained plainly, with a warning. Default true.
    */
   capture?: boolean;
+  /** Of the default loss. Default 0. */
+  labelSmoothing?: number;
+  /** Changes each batch before its step: MixUp and CutMix, for instance. */
+  transform?: (inputs: Tensor, labels: Tensor) => Batch;
+  /** The largest norm of all gradients together; see clipGradNorm_. */
+  clipGradNorm?: number;
+  /** The largest element of a gradient; see clipGradValue_. */
+  clipGradValue?: number;
+  /** An average of the model that is updated after every step, and validated instead of the model. */
+  ema?: AveragedModel<[Tensor], Tensor>;
+  /** Called in order, after onStep and onEpoch. */
+  callbacks?: readonly Callback[];
   onStep?: (report: StepReport) => void;
   onEpoch?: (report: EpochReport) => void | Promise<void>;
   /** Ends the run after the step at hand. */
   signal?: AbortSignal;
 }
 
-/** Trains a model; the event loop stays free. Returns a report per epoch. */
+/**
+ * Trains a model; the event loop stays free. Returns a report per epoch.
+ * @throws ArgumentError for labelSmoothing beside a loss of one's own
+ */
 export async function fit(options: FitOptions): Promise<EpochReport[]> {
-  const { model, validation, epochs, firstEpoch = 0, loss = crossEntropy, onEpoch, signal } = options;
+  const { model, ema, optimizer, validation, epochs, firstEpoch = 0, onEpoch, callbacks = [], signal } = options;
+  const loss = lossOf(options);
   const reports: EpochReport[] = [];
   const step = makeStep(options, loss);
   try {
     for (let epoch = firstEpoch; epoch < epochs && !signal?.aborted; epoch++) {
       const trained = await trainEpoch(options, epoch, step.run);
-      const tested = validation ? await evaluate(model, validation, loss) : undefined;
-      const report = { epoch, ...trained, accuracy: tested?.accuracy, validationLoss: tested?.loss };
+      const tested = validation ? await evaluate(ema ?? model, validation, loss) : undefined;
+      const lr = optimizer.paramGroups[0]!.lr;
+      const report = { epoch, ...trained, accuracy: tested?.accuracy, validationLoss: tested?.loss, lr };
       reports.push(report);
       await onEpoch?.(report);
+      let stop = false;
+      for (const callback of callbacks) if ((await callback.onEpoch?.(report)) === 'stop') stop = true;
+      if (stop) break;
     }
   } finally {
     step.end();
+    for (const callback of callbacks) await callback.onEnd?.(reports);
   }
   return reports;
 }
 
+function lossOf({ loss, labelSmoothing = 0 }: FitOptions): LossFunction {
+  if (labelSmoothing === 0) return loss ?? crossEntropy;
+  if (loss) throw new ArgumentError('fit: labelSmoothing belongs to the default loss; smooth in your own');
+  return (outputs, labels) => crossEntropy(outputs, labels, { labelSmoothing });
+}
+
 type Step = (inputs: Tensor, labels: Tensor) => Tensor;
 
-function makeStep({ model, optimizer, scheduler, capture: captures = true }: FitOptions, loss: LossFunction) {
+function makeStep(options: FitOptions, loss: LossFunction) {
+  const { model, optimizer, scheduler, clipGradNorm, clipGradValue, ema, capture: captures = true } = options;
   const plain: Step = (inputs, labels) => {
     optimizer.zeroGrad();
     const value = loss(model.forward(inputs), labels);
     backward(value);
+    if (clipGradValue !== undefined) clipGradValue_(model.parameters(), clipGradValue);
+    if (clipGradNorm !== undefined) clipGradNorm_(model.parameters(), clipGradNorm);
     optimizer.step();
     scheduler?.step();
+    ema?.updateParameters(model);
     return value;
   };
   if (!captures) return { run: plain, end: () => undefined };
@@ -95,7 +140,8 @@ function makeStep({ model, optimizer, scheduler, capture: captures = true }: Fit
 }
 
 async function trainEpoch(options: FitOptions, epoch: number, run: Step) {
-  const { model, train, onStep, signal } = options;
+  const { model, train, transform, signal } = options;
+  const watchers = [options.onStep, ...(options.callbacks ?? []).map((c) => c.onStep?.bind(c))].filter((f) => f !== undefined);
   const start = performance.now();
   const mean = new MeanLoss();
   let step = 0;
@@ -104,12 +150,13 @@ async function trainEpoch(options: FitOptions, epoch: number, run: Step) {
   let reading = false;
   let failure: unknown;
   model.train();
-  for await (const [inputs, labels] of train) {
+  for await (const batch of train) {
+    const [inputs, labels] = transform ? transform(...batch) : batch;
     const value = run(inputs, labels);
     step++;
     samples += inputs.shape[0]!;
     mean.add(value, inputs.shape[0]!);
-    if (onStep) {
+    if (watchers.length > 0) {
       // One read-back at a time, never waited for: the queue stays full.
       if (!reading) {
         reading = true;
@@ -118,7 +165,7 @@ async function trainEpoch(options: FitOptions, epoch: number, run: Step) {
           (error) => (failure ??= error),
         );
       }
-      onStep({ epoch, step, steps: train.length, samples, loss: shown });
+      for (const watch of watchers) watch({ epoch, step, steps: train.length, samples, loss: shown });
     }
     if (failure !== undefined) throw failure;
     if (signal?.aborted) break;
