@@ -92,48 +92,49 @@ export const Op = {
   maxPoolBackward: 86,
   avgPool: 87,
   avgPoolBackward: 88,
-  localResponseNorm: 89,
-  localResponseNormBackward: 90,
-  batchNorm: 91,
-  batchNormInference: 92,
-  batchNormBackward: 93,
-  groupNorm: 94,
-  groupNormBackward: 95,
-  softmax: 96,
-  logSoftmax: 97,
-  softmaxBackward: 98,
-  logSoftmaxBackward: 99,
-  crossEntropy: 100,
-  crossEntropyBackward: 101,
-  nllLoss: 102,
-  nllLossBackward: 103,
-  copy: 104,
-  fill: 105,
-  arange: 106,
-  cat: 107,
-  indexSelect: 108,
-  indexAdd: 109,
-  gather: 110,
-  scatterAdd: 111,
-  oneHot: 112,
-  rand: 113,
-  randn: 114,
-  randint: 115,
-  dropout: 116,
-  dropoutBackward: 117,
-  sgdStep: 118,
-  adamStep: 119,
-  nadamStep: 120,
-  radamStep: 121,
-  adamaxStep: 122,
-  adagradStep: 123,
-  adadeltaStep: 124,
-  rmspropStep: 125,
-  rpropStep: 126,
-  asgdStep: 127,
-  lerpStep: 128,
-  totalNorm: 129,
-  clipScale: 130,
+  resample: 89,
+  localResponseNorm: 90,
+  localResponseNormBackward: 91,
+  batchNorm: 92,
+  batchNormInference: 93,
+  batchNormBackward: 94,
+  groupNorm: 95,
+  groupNormBackward: 96,
+  softmax: 97,
+  logSoftmax: 98,
+  softmaxBackward: 99,
+  logSoftmaxBackward: 100,
+  crossEntropy: 101,
+  crossEntropyBackward: 102,
+  nllLoss: 103,
+  nllLossBackward: 104,
+  copy: 105,
+  fill: 106,
+  arange: 107,
+  cat: 108,
+  indexSelect: 109,
+  indexAdd: 110,
+  gather: 111,
+  scatterAdd: 112,
+  oneHot: 113,
+  rand: 114,
+  randn: 115,
+  randint: 116,
+  dropout: 117,
+  dropoutBackward: 118,
+  sgdStep: 119,
+  adamStep: 120,
+  nadamStep: 121,
+  radamStep: 122,
+  adamaxStep: 123,
+  adagradStep: 124,
+  adadeltaStep: 125,
+  rmspropStep: 126,
+  rpropStep: 127,
+  asgdStep: 128,
+  lerpStep: 129,
+  totalNorm: 130,
+  clipScale: 131,
 } as const;
 
 export type OpId = (typeof Op)[keyof typeof Op];
@@ -229,48 +230,49 @@ export interface Signatures<T> {
   86: { inputs: [grad: T, indices: T]; outputs: [dX: T]; attrs: [kernel0: number, kernel1: number, kernel2: number, stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, dilation0: number, dilation1: number, dilation2: number] };
   87: { inputs: [x: T]; outputs: [y: T]; attrs: [kernel0: number, kernel1: number, kernel2: number, stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, countIncludePad: number, divisor: number] };
   88: { inputs: [grad: T]; outputs: [dX: T]; attrs: [kernel0: number, kernel1: number, kernel2: number, stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, countIncludePad: number, divisor: number] };
-  89: { inputs: [x: T]; outputs: [y: T]; attrs: [size: number, alpha: number, beta: number, k: number] };
-  90: { inputs: [grad: T, x: T]; outputs: [dX: T]; attrs: [size: number, alpha: number, beta: number, k: number] };
-  91: { inputs: [x: T, weight: T | null, bias: T | null, residual: T | null]; outputs: [y: T, mean: T, invStd: T, runningMean: T | null, runningVar: T | null, batches: T | null]; attrs: [momentum: number, eps: number, relu: number] };
-  92: { inputs: [x: T, mean: T, var_: T, weight: T | null, bias: T | null, residual: T | null]; outputs: [y: T, invStd: T]; attrs: [eps: number, relu: number] };
-  93: { inputs: [grad: T, x: T, mean: T, invStd: T, weight: T | null, bias: T | null, y: T | null]; outputs: [dX: T | null, dWeight: T | null, dBias: T | null, dResidual: T | null]; attrs: [training: number, relu: number] };
-  94: { inputs: [x: T, weight: T | null, bias: T | null]; outputs: [y: T, mean: T, invStd: T]; attrs: [groups: number, eps: number] };
-  95: { inputs: [grad: T, x: T, mean: T, invStd: T, weight: T | null]; outputs: [dX: T | null, dWeight: T | null, dBias: T | null]; attrs: [groups: number] };
-  96: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
+  89: { inputs: [x: T, offsets: T, places: T, weights: T]; outputs: [y: T]; attrs: [] };
+  90: { inputs: [x: T]; outputs: [y: T]; attrs: [size: number, alpha: number, beta: number, k: number] };
+  91: { inputs: [grad: T, x: T]; outputs: [dX: T]; attrs: [size: number, alpha: number, beta: number, k: number] };
+  92: { inputs: [x: T, weight: T | null, bias: T | null, residual: T | null]; outputs: [y: T, mean: T, invStd: T, runningMean: T | null, runningVar: T | null, batches: T | null]; attrs: [momentum: number, eps: number, relu: number] };
+  93: { inputs: [x: T, mean: T, var_: T, weight: T | null, bias: T | null, residual: T | null]; outputs: [y: T, invStd: T]; attrs: [eps: number, relu: number] };
+  94: { inputs: [grad: T, x: T, mean: T, invStd: T, weight: T | null, bias: T | null, y: T | null]; outputs: [dX: T | null, dWeight: T | null, dBias: T | null, dResidual: T | null]; attrs: [training: number, relu: number] };
+  95: { inputs: [x: T, weight: T | null, bias: T | null]; outputs: [y: T, mean: T, invStd: T]; attrs: [groups: number, eps: number] };
+  96: { inputs: [grad: T, x: T, mean: T, invStd: T, weight: T | null]; outputs: [dX: T | null, dWeight: T | null, dBias: T | null]; attrs: [groups: number] };
   97: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
-  98: { inputs: [grad: T, y: T]; outputs: [dX: T]; attrs: [dim: number] };
+  98: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
   99: { inputs: [grad: T, y: T]; outputs: [dX: T]; attrs: [dim: number] };
-  100: { inputs: [logits: T, target: T, weight: T | null]; outputs: [loss: T, logSumExp: T, totalWeight: T]; attrs: [reduction: number, ignoreIndex: number, labelSmoothing: number] };
-  101: { inputs: [grad: T, logits: T, target: T, weight: T | null, logSumExp: T, totalWeight: T]; outputs: [dLogits: T]; attrs: [reduction: number, ignoreIndex: number, labelSmoothing: number] };
-  102: { inputs: [logProbs: T, target: T, weight: T | null]; outputs: [loss: T, totalWeight: T]; attrs: [reduction: number, ignoreIndex: number] };
-  103: { inputs: [grad: T, target: T, weight: T | null, totalWeight: T]; outputs: [dLogProbs: T]; attrs: [reduction: number, ignoreIndex: number] };
-  104: { inputs: [x: T]; outputs: [y: T]; attrs: [] };
-  105: { inputs: []; outputs: [y: T]; attrs: [value: number] };
-  106: { inputs: []; outputs: [y: T]; attrs: [start: number, step: number] };
-  107: { inputs: [...tensors: T[]]; outputs: [y: T]; attrs: [dim: number] };
-  108: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
-  109: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
-  110: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
-  111: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
-  112: { inputs: [index: T]; outputs: [y: T]; attrs: [] };
-  113: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
-  114: { inputs: []; outputs: [y: T, state: T]; attrs: [mean: number, std: number] };
-  115: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
-  116: { inputs: [x: T]; outputs: [y: T, mask: T, state: T]; attrs: [p: number] };
-  117: { inputs: [grad: T, mask: T]; outputs: [dX: T]; attrs: [p: number] };
-  118: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [momentum: number, dampening: number, weightDecay: number, nesterov: number, maximize: number, first: number] };
-  119: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, amsgrad: number, maximize: number, decoupled: number] };
-  120: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, muProduct: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, momentumDecay: number, decoupled: number, maximize: number] };
-  121: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, decoupled: number, maximize: number] };
-  122: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, maximize: number] };
-  123: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [lrDecay: number, weightDecay: number, eps: number, maximize: number] };
-  124: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [rho: number, eps: number, weightDecay: number, maximize: number] };
-  125: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [alpha: number, eps: number, weightDecay: number, momentum: number, centered: number, maximize: number] };
-  126: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [etaMinus: number, etaPlus: number, stepSizeMin: number, stepSizeMax: number, maximize: number] };
-  127: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, eta: T, mu: T, ...tensors: T[]]; attrs: [lambd: number, alpha: number, t0: number, weightDecay: number, maximize: number] };
-  128: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [] };
-  129: { inputs: [...tensors: T[]]; outputs: [norm: T]; attrs: [p: number] };
-  130: { inputs: [norm: T]; outputs: [...tensors: T[]]; attrs: [maxNorm: number] };
+  100: { inputs: [grad: T, y: T]; outputs: [dX: T]; attrs: [dim: number] };
+  101: { inputs: [logits: T, target: T, weight: T | null]; outputs: [loss: T, logSumExp: T, totalWeight: T]; attrs: [reduction: number, ignoreIndex: number, labelSmoothing: number] };
+  102: { inputs: [grad: T, logits: T, target: T, weight: T | null, logSumExp: T, totalWeight: T]; outputs: [dLogits: T]; attrs: [reduction: number, ignoreIndex: number, labelSmoothing: number] };
+  103: { inputs: [logProbs: T, target: T, weight: T | null]; outputs: [loss: T, totalWeight: T]; attrs: [reduction: number, ignoreIndex: number] };
+  104: { inputs: [grad: T, target: T, weight: T | null, totalWeight: T]; outputs: [dLogProbs: T]; attrs: [reduction: number, ignoreIndex: number] };
+  105: { inputs: [x: T]; outputs: [y: T]; attrs: [] };
+  106: { inputs: []; outputs: [y: T]; attrs: [value: number] };
+  107: { inputs: []; outputs: [y: T]; attrs: [start: number, step: number] };
+  108: { inputs: [...tensors: T[]]; outputs: [y: T]; attrs: [dim: number] };
+  109: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
+  110: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
+  111: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
+  112: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
+  113: { inputs: [index: T]; outputs: [y: T]; attrs: [] };
+  114: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
+  115: { inputs: []; outputs: [y: T, state: T]; attrs: [mean: number, std: number] };
+  116: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
+  117: { inputs: [x: T]; outputs: [y: T, mask: T, state: T]; attrs: [p: number] };
+  118: { inputs: [grad: T, mask: T]; outputs: [dX: T]; attrs: [p: number] };
+  119: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [momentum: number, dampening: number, weightDecay: number, nesterov: number, maximize: number, first: number] };
+  120: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, amsgrad: number, maximize: number, decoupled: number] };
+  121: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, muProduct: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, momentumDecay: number, decoupled: number, maximize: number] };
+  122: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, decoupled: number, maximize: number] };
+  123: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, maximize: number] };
+  124: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [lrDecay: number, weightDecay: number, eps: number, maximize: number] };
+  125: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [rho: number, eps: number, weightDecay: number, maximize: number] };
+  126: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [alpha: number, eps: number, weightDecay: number, momentum: number, centered: number, maximize: number] };
+  127: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [etaMinus: number, etaPlus: number, stepSizeMin: number, stepSizeMax: number, maximize: number] };
+  128: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, eta: T, mu: T, ...tensors: T[]]; attrs: [lambd: number, alpha: number, t0: number, weightDecay: number, maximize: number] };
+  129: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [] };
+  130: { inputs: [...tensors: T[]]; outputs: [norm: T]; attrs: [p: number] };
+  131: { inputs: [norm: T]; outputs: [...tensors: T[]]; attrs: [maxNorm: number] };
 }
 
 /** Names by id, for error messages. */
@@ -285,11 +287,11 @@ export const opNames: readonly string[] = [
   'maximumBackward', 'minimumBackward', 'powBackwardBase', 'powBackwardExponent', 'bceWithLogitsBackward',
   'sum', 'mean', 'prod', 'amax', 'amin', 'var', 'any', 'all', 'maxDim', 'minDim', 'cumsum', 'sort', 'topk',
   'matmul', 'linear', 'linearBackwardWeight', 'conv', 'convBackwardInput', 'convBackwardWeight', 'maxPool',
-  'maxPoolBackward', 'avgPool', 'avgPoolBackward', 'localResponseNorm', 'localResponseNormBackward',
-  'batchNorm', 'batchNormInference', 'batchNormBackward', 'groupNorm', 'groupNormBackward', 'softmax',
-  'logSoftmax', 'softmaxBackward', 'logSoftmaxBackward', 'crossEntropy', 'crossEntropyBackward', 'nllLoss',
-  'nllLossBackward', 'copy', 'fill', 'arange', 'cat', 'indexSelect', 'indexAdd', 'gather', 'scatterAdd',
-  'oneHot', 'rand', 'randn', 'randint', 'dropout', 'dropoutBackward', 'sgdStep', 'adamStep', 'nadamStep',
-  'radamStep', 'adamaxStep', 'adagradStep', 'adadeltaStep', 'rmspropStep', 'rpropStep', 'asgdStep',
-  'lerpStep', 'totalNorm', 'clipScale'
+  'maxPoolBackward', 'avgPool', 'avgPoolBackward', 'resample', 'localResponseNorm',
+  'localResponseNormBackward', 'batchNorm', 'batchNormInference', 'batchNormBackward', 'groupNorm',
+  'groupNormBackward', 'softmax', 'logSoftmax', 'softmaxBackward', 'logSoftmaxBackward', 'crossEntropy',
+  'crossEntropyBackward', 'nllLoss', 'nllLossBackward', 'copy', 'fill', 'arange', 'cat', 'indexSelect',
+  'indexAdd', 'gather', 'scatterAdd', 'oneHot', 'rand', 'randn', 'randint', 'dropout', 'dropoutBackward',
+  'sgdStep', 'adamStep', 'nadamStep', 'radamStep', 'adamaxStep', 'adagradStep', 'adadeltaStep',
+  'rmspropStep', 'rpropStep', 'asgdStep', 'lerpStep', 'totalNorm', 'clipScale'
 ];

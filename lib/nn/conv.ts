@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError } from '../native/errors.js';
-import { checkInteger, checkSizes, type Sizes } from '../ops/checks.js';
+import { checkChoice, checkInteger, checkSizes, type Sizes } from '../ops/checks.js';
 import { conv1d, conv2d, conv3d, type ConvOptions } from '../ops/conv.js';
+import { pad } from '../ops/pad.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { emptyParameter, type FactoryOptions } from './factory.js';
 import { resetLinear } from './init.js';
@@ -9,7 +10,11 @@ import { Module } from './module.js';
 import type { Parameter } from './parameter.js';
 import * as repr from './repr.js';
 
+const paddingModes = ['zeros', 'reflect', 'replicate', 'circular'] as const;
+
 export interface ConvLayerOptions extends ConvOptions, FactoryOptions {
+  /** What the padding is made of: zeros, or the input's own values as in F.pad. Default 'zeros'. */
+  paddingMode?: (typeof paddingModes)[number];
   /** Whether a learned number is added to each output channel. Default true. */
   bias?: boolean;
 }
@@ -32,13 +37,15 @@ export abstract class ConvNd extends Module {
   readonly padding: readonly number[] | 'same' | 'valid';
   readonly dilation: readonly number[];
   readonly groups: number;
+  readonly paddingMode: (typeof paddingModes)[number];
+  readonly #border: readonly number[] | null;
 
   protected constructor(
     private readonly spatial: 1 | 2 | 3,
     readonly inChannels: number,
     readonly outChannels: number,
     kernelSize: Sizes,
-    { stride = 1, padding = 0, dilation = 1, groups = 1, bias = true, ...factory }: ConvLayerOptions,
+    { stride = 1, padding = 0, dilation = 1, groups = 1, bias = true, paddingMode = 'zeros', ...factory }: ConvLayerOptions,
   ) {
     super();
     const where = new.target.name;
@@ -60,6 +67,8 @@ export abstract class ConvNd extends Module {
         throw new ArgumentError(`${where}: padding 'same' is for stride 1, got ${repr.tuple(this.stride)}`);
     }
     this.groups = groups;
+    this.paddingMode = checkChoice(paddingMode, paddingModes, where, 'paddingMode');
+    this.#border = paddingMode === 'zeros' ? null : this.#borderSizes();
     this.weight = emptyParameter([outChannels, inChannels / groups, ...this.kernelSize], factory, where);
     this.bias = bias ? emptyParameter([outChannels], factory, where) : null;
     this.resetParameters();
@@ -70,8 +79,32 @@ export abstract class ConvNd extends Module {
     resetLinear(this.weight, this.bias);
   }
 
+  // As F.pad takes them. 'same' puts what is over behind.
+  #borderSizes(): number[] {
+    const { padding, dilation, kernelSize } = this;
+    const pairs = kernelSize.map((k, i) => {
+      if (padding === 'valid') return [0, 0];
+      if (padding !== 'same') return [padding[i]!, padding[i]!];
+      const total = dilation[i]! * (k - 1);
+      return [total >> 1, total - (total >> 1)];
+    });
+    return pairs.toReversed().flat();
+  }
+
+  /** @internal What the convolution itself is told: a border of another kind is made before it. */
+  get window(): ConvOptions {
+    const { stride, padding, dilation, groups } = this;
+    return { stride, padding: this.#border ? 0 : padding, dilation, groups };
+  }
+
+  /** @internal x with the border of a paddingMode other than 'zeros'. */
+  withBorder(x: Tensor): Tensor {
+    const mode = this.paddingMode;
+    return this.#border && mode !== 'zeros' ? pad(x, this.#border, { mode }) : x;
+  }
+
   forward(x: Tensor): Tensor {
-    return convolutions[this.spatial](x, this.weight, this.bias, this);
+    return convolutions[this.spatial](this.withBorder(x), this.weight, this.bias, this.window);
   }
 
   override extraRepr(): string {
@@ -86,6 +119,7 @@ export abstract class ConvNd extends Module {
     if (dilation.some((d) => d !== 1)) parts.push(`dilation=${repr.tuple(dilation)}`);
     if (groups !== 1) parts.push(`groups=${groups}`);
     if (!this.bias) parts.push('bias=False');
+    if (this.paddingMode !== 'zeros') parts.push(`padding_mode=${this.paddingMode}`);
     return parts.join(', ');
   }
 }
@@ -101,8 +135,8 @@ export class Conv1d extends ConvNd {
  * Convolution over images: [N, inChannels, H, W] to [N, outChannels, H', W'], or both without N, where
  * H' = floor((H + 2 padding - dilation (kH - 1) - 1) / stride) + 1.
  *
- * Options and their defaults: stride 1, padding 0 (or 'same', 'valid'), dilation 1, groups 1, bias true, dtype
- * float32, device.
+ * Options and their defaults: stride 1, padding 0 (or 'same', 'valid'), dilation 1, groups 1, bias true, paddingMode
+ * 'zeros' (or 'reflect', 'replicate', 'circular'), dtype float32, device.
  *
  * @param kernelSize one number, or [kH, kW]
  * @throws ArgumentError for options out of range; forward() throws ShapeError for another number of channels and an

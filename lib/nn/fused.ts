@@ -43,7 +43,7 @@ export function fusedFrom(layers: readonly AnyModule[], i: number): Fused | null
 
 function withRelu(layer: AnyModule): ((x: Tensor) => Tensor) | null {
   if (layer instanceof Conv2d && layer.forward === Conv2d.prototype.forward)
-    return (x) => conv2dRelu(x, layer.weight, layer.bias, layer);
+    return (x) => conv2dRelu(layer.withBorder(x), layer.weight, layer.bias, layer.window);
   if (layer instanceof Linear && layer.forward === Linear.prototype.forward)
     return (x) => linearRelu(x, layer.weight, layer.bias);
   if (isPlainNorm(layer)) return (x) => layer.forwardRelu(x, null);

@@ -3,6 +3,7 @@
 export { ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh } from './activation.js';
 export { ModuleList, Sequential } from './containers.js';
 export { Conv1d, Conv2d, Conv3d, ConvNd, type ConvLayerOptions } from './conv.js';
+export { ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, ConvTransposeNd, type ConvTransposeLayerOptions } from './conv-transpose.js';
 export { Dropout } from './dropout.js';
 export type { FactoryOptions } from './factory.js';
 export { normRelu } from './fused.js';
@@ -26,6 +27,24 @@ export {
   type GroupNormLayerOptions,
   type LayerNormLayerOptions,
 } from './normalization.js';
+export { BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormLayerOptions } from './normalization.js';
+export {
+  CircularPad1d,
+  CircularPad2d,
+  CircularPad3d,
+  ConstantPad1d,
+  ConstantPad2d,
+  ConstantPad3d,
+  ReflectionPad1d,
+  ReflectionPad2d,
+  ReflectionPad3d,
+  ReplicationPad1d,
+  ReplicationPad2d,
+  ReplicationPad3d,
+  ZeroPad1d,
+  ZeroPad2d,
+  ZeroPad3d,
+} from './padding.js';
 export { Parameter } from './parameter.js';
 export {
   AdaptiveAvgPool1d,
@@ -37,7 +56,9 @@ export {
   type AdaptiveMaxPoolLayerOptions,
 } from './adaptive-pooling.js';
 export { LocalResponseNorm } from './response-norm.js';
+export { LPPool1d, LPPool2d, LPPool3d } from './lp-pooling.js';
 export { AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d, type MaxPoolLayerOptions } from './pooling.js';
-export { Flatten, Identity } from './shape.js';
+export { ChannelShuffle, Flatten, Identity, PixelShuffle, PixelUnshuffle, Unflatten } from './shape.js';
+export { Upsample, UpsamplingBilinear2d, UpsamplingNearest2d, type UpsampleOptions } from './upsampling.js';
 export type { KeyReport, StateDict } from './state.js';
 export * as functional from '../ops/functional.js';

@@ -11,7 +11,8 @@ import { lower } from './autocast.js';
 import { checkBatched, checkFloat, checkInteger, checkSameDType, checkSizes, type Sizes } from './checks.js';
 import { binaryKernel, reduceKernel } from './kernels.js';
 import { add } from './pointwise.js';
-import { pad, reshape, squeeze, unsqueeze } from './view.js';
+import { pad } from './pad.js';
+import { reshape, squeeze, unsqueeze } from './view.js';
 
 export interface ConvOptions {
   /** Steps of the window. Default 1. */

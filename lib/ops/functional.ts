@@ -50,4 +50,7 @@ export {
 } from './pool.js';
 export { localResponseNorm, type LocalResponseNormOptions } from './response-norm.js';
 export { logSoftmax, softmax } from './softmax.js';
-export { pad } from './view.js';
+export { interpolate, type InterpolateMode, type InterpolateOptions } from './interpolate.js';
+export { lpPool1d, lpPool2d, lpPool3d, type LPPoolOptions } from './lp-pool.js';
+export { channelShuffle, pixelShuffle, pixelUnshuffle } from './shuffle.js';
+export { pad, type PadMode, type PadOptions } from './pad.js';

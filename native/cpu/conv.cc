@@ -68,12 +68,13 @@ memory::desc bias_desc(const TensorView& view) {
 }
 
 struct Window {
-  memory::dims stride, dilation, padding;
+  memory::dims stride, dilation, padding, padding_end;
 
   explicit Window(const ConvGeometry& g)
       : stride(g.stride, g.stride + g.spatial),
         dilation(g.dilation, g.dilation + g.spatial),
-        padding(g.padding, g.padding + g.spatial) {
+        padding(g.padding, g.padding + g.spatial),
+        padding_end(g.padding_end, g.padding_end + g.spatial) {
     for (auto& d : dilation) --d;  // oneDNN counts the skipped elements
   }
 };
@@ -85,7 +86,7 @@ dnnl::convolution_forward::primitive_desc forward_primitive(const Context& conte
   const Window w(g);
   return forward_desc<dnnl::convolution_forward>(context.engine, plan_attr(), dnnl::prop_kind::forward_training,
                                                  dnnl::algorithm::convolution_direct, x, weight, bias, y, w.stride,
-                                                 w.dilation, w.padding, w.padding);
+                                                 w.dilation, w.padding, w.padding_end);
 }
 
 PlanKey plan_key(const Call& call, const ConvGeometry& g, const TensorView& a, const TensorView& b,
@@ -138,7 +139,7 @@ bool conv_backward_input_dnnl(Context& context, const Call& call, const ConvGeom
     const auto hint = forward_primitive(context, g, x, w, memory::desc(), y);
     const auto desc = backward_desc<dnnl::convolution_backward_data>(
         context.engine, plan_attr(), hint, dnnl::algorithm::convolution_direct, x, w, y, window.stride,
-        window.dilation, window.padding, window.padding);
+        window.dilation, window.padding, window.padding_end);
     if (!usable(desc, grad.dtype)) return Plan();
     Plan made(context.engine, dnnl::convolution_backward_data(desc), desc.scratchpad_desc());
     made.input(DNNL_ARG_DIFF_DST, given_activation(grad), desc.diff_dst_desc());
@@ -161,7 +162,7 @@ bool conv_backward_weight_dnnl(Context& context, const Call& call, const ConvGeo
     const auto hint = forward_primitive(context, g, src, w, bias_desc(d_bias), y);
     const auto desc = backward_desc<dnnl::convolution_backward_weights>(
         context.engine, plan_attr(), hint, dnnl::algorithm::convolution_direct, src, w, bias_desc(d_bias), y,
-        window.stride, window.dilation, window.padding, window.padding);
+        window.stride, window.dilation, window.padding, window.padding_end);
     if (!usable(desc, grad.dtype)) return Plan();
     Plan made(context.engine, dnnl::convolution_backward_weights(desc), desc.scratchpad_desc());
     made.input(DNNL_ARG_DIFF_DST, given_activation(grad), desc.diff_dst_desc());
@@ -241,6 +242,7 @@ ConvGeometry conv_geometry(const Call& call, const TensorView& x, const TensorVi
   check(y.dims[0] == g.n && y.dims[1] == g.k, "y must be [N, K, ...]");
   check(!bias.present() || (bias.rank == 1 && bias.dims[0] == g.k && bias.dtype == x.dtype),
         "bias must be [K], of x's dtype");
+  g.even_padding = true;
   for (int d = 0; d < 3; ++d) {
     const bool used = d < g.spatial;
     g.in[d] = used ? x.dims[d + 2] : 1;
@@ -251,8 +253,11 @@ ConvGeometry conv_geometry(const Call& call, const TensorView& x, const TensorVi
     g.dilation[d] = used ? call.i(attr::dilation0 + d) : 1;
     check(g.kernel[d] > 0 && g.stride[d] > 0 && g.padding[d] >= 0 && g.dilation[d] > 0,
           "kernel, stride and dilation must be positive, padding not negative");
-    const int64_t reach = g.in[d] + 2 * g.padding[d] - g.dilation[d] * (g.kernel[d] - 1) - 1;
-    check(reach >= 0 && g.out[d] == reach / g.stride[d] + 1, "the spatial sizes do not fit the window");
+    const int64_t extent = g.dilation[d] * (g.kernel[d] - 1) + 1, reach = g.in[d] + 2 * g.padding[d] - extent;
+    const bool even = reach >= 0 && g.out[d] == reach / g.stride[d] + 1;
+    g.padding_end[d] = even ? g.padding[d] : (g.out[d] - 1) * g.stride[d] + extent - g.in[d] - g.padding[d];
+    g.even_padding = g.even_padding && even;
+    check(g.out[d] > 0 && g.padding_end[d] > -g.stride[d], "the spatial sizes do not fit the window");
   }
   return g;
 }

@@ -9,6 +9,8 @@ struct ConvGeometry {
   int spatial;  // 1 to 3; dimensions beyond have size 1 and do nothing
   int64_t n, c, k, groups;
   int64_t in[3], kernel[3], out[3], stride[3], padding[3], dilation[3];
+  int64_t padding_end[3];  // behind the input: as before it, unless y's size needs another number
+  bool even_padding;       // the same everywhere
 };
 
 // Reads the attributes of conv, conv_backward_input or conv_backward_weight and checks that the shapes fit, so that

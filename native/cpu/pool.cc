@@ -67,32 +67,6 @@ bool PoolGeometry::covering() const {
   return true;
 }
 
-PoolLayout::PoolLayout(const PoolGeometry& g, std::initializer_list<const TensorView*> views) {
-  channels = g.c > 1;
-  for (const TensorView* view : views) {
-    const int last = view->rank - 1;
-    channels = channels && view->strides[1] == 1 && (view->dims[last] == 1 || view->strides[last] == g.c);
-  }
-  images = channels ? g.n : g.n * g.c;
-  lanes = channels ? g.c : 1;
-}
-
-PoolImages::PoolImages(const TensorView& view, const PoolLayout& layout)
-    : view_(view), channels_(layout.channels), c_(view.dims[1]), stride_n_(view.strides[0]),
-      stride_c_(view.strides[1]) {
-  const int spatial = view.rank - 2;
-  int64_t dims[3];
-  for (int i = 0; i < 3; ++i) {
-    const int own = i - (3 - spatial);
-    dims[i] = own < 0 ? 1 : view.dims[2 + own];
-    stride_[i] = own < 0 || dims[i] == 1 ? 0 : view.strides[2 + own];
-  }
-  row_size_ = dims[2] * layout.lanes;
-  step_ = channels_ || dims[2] == 1 ? 1 : stride_[2];
-  packed_ = step_ == 1 && (dims[1] == 1 || stride_[1] == row_size_) &&
-            (dims[0] == 1 || stride_[0] == row_size_ * dims[1]);
-}
-
 namespace {
 
 template <class T>
@@ -235,16 +209,16 @@ void average_row_plane(const PoolGeometry& g, const InputRow<T>* rows, int64_t n
   }
 }
 
-void store_indices(const int32_t* from, const PoolImages& to, char* row) {
+void store_indices(const int32_t* from, const ImageRows& to, char* row) {
   int32_t* out = reinterpret_cast<int32_t*>(row);
   for (int64_t i = 0; i < to.row_size(); ++i) out[i * to.step()] = from[i];
 }
 
 // kernel(rows, n_rows, y, indices, od, oh) for every row of outputs. indices: null if the op has none.
 template <class T, class Kernel>
-void for_output_rows(const PoolGeometry& g, const PoolLayout& layout, const TensorView& x_view,
+void for_output_rows(const PoolGeometry& g, const ImageLayout& layout, const TensorView& x_view,
                      const TensorView& y_view, const TensorView* indices_view, Kernel&& kernel) {
-  const PoolImages x(x_view, layout), y(y_view, layout), indices(indices_view ? *indices_view : y_view, layout);
+  const ImageRows x(x_view, layout), y(y_view, layout), indices(indices_view ? *indices_view : y_view, layout);
   const RowReader<T> reader(x);
   const bool y_direct = y.direct<T>(), indices_direct = indices_view && indices.step() == 1;
   const Store store = store_function(compute_v<T>, y.dtype());
@@ -285,7 +259,7 @@ void max_pool(const Call& call, const TensorView* indices) {
   namespace o = op::max_pool;
   const TensorView &x = call.in(o::in::x), &y = call.out(o::out::y);
   const PoolGeometry g(call, x, y, true);
-  const PoolLayout layout(g, {&x, &y, indices ? indices : &y});
+  const ImageLayout layout({&x, &y, indices ? indices : &y});
   if (!layout.channels) {
     for_output_rows<T>(g, layout, x, y, indices,
                        [&](const InputRow<T>* rows, int64_t n, T* to, int32_t* found, int64_t, int64_t) {
@@ -306,7 +280,7 @@ void avg_pool(const Call& call) {
   namespace o = op::avg_pool;
   const TensorView &x = call.in(o::in::x), &y = call.out(o::out::y);
   const PoolGeometry g(call, x, y, false);
-  const PoolLayout layout(g, {&x, &y});
+  const ImageLayout layout({&x, &y});
   const AverageDivisor divisor{call.i(o::attr::count_include_pad) != 0, call.f(o::attr::divisor)};
   auto outer_extent = [&](int64_t od, int64_t oh) { return divisor.extent(g, 0, od) * divisor.extent(g, 1, oh); };
   if (!layout.channels) {

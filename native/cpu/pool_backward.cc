@@ -146,7 +146,7 @@ void clear(const PoolGeometry& g, const Channels& part, T* image) {
     std::fill_n(image + pixel * part.lanes + part.first, part.count, T(0));
 }
 
-const int32_t* read_indices(const PoolImages& indices, int64_t image, int64_t od, int64_t oh, int32_t* buffer) {
+const int32_t* read_indices(const ImageRows& indices, int64_t image, int64_t od, int64_t oh, int32_t* buffer) {
   const int32_t* row = reinterpret_cast<const int32_t*>(indices.row(image, od, oh));
   if (indices.step() == 1) return row;
   for (int64_t i = 0; i < indices.row_size(); ++i) buffer[i] = row[i * indices.step()];
@@ -155,9 +155,9 @@ const int32_t* read_indices(const PoolImages& indices, int64_t image, int64_t od
 
 // kernel(part, od, oh, grad, indices, image) for every row of outputs of every task. zero: images start as zeros.
 template <class T, class Kernel>
-void for_images(const PoolGeometry& g, const PoolLayout& layout, const TensorView& d_x_view,
+void for_images(const PoolGeometry& g, const ImageLayout& layout, const TensorView& d_x_view,
                 const TensorView& grad_view, const TensorView* indices_view, bool zero, Kernel&& kernel) {
-  const PoolImages d_x(d_x_view, layout), grad(grad_view, layout),
+  const ImageRows d_x(d_x_view, layout), grad(grad_view, layout),
       indices(indices_view ? *indices_view : grad_view, layout);
   const RowReader<T> reader(grad);
   const bool direct = d_x.direct<T>() && d_x.packed();
@@ -209,7 +209,7 @@ void max_pool_backward(const Call& call) {
   const PoolGeometry g(call, d_x, grad, true);
   require(indices.dtype == DType::int32 && same_shape(indices, grad),
           "max_pool_backward: expected int32 indices of the gradient's shape");
-  const PoolLayout layout(g, {&grad, &indices, &d_x});
+  const ImageLayout layout({&grad, &indices, &d_x});
   if (!layout.channels) {
     for_images<T>(g, layout, d_x, grad, &indices, true,
                   [&](const Channels&, int64_t, int64_t, const T* row, const int32_t* chosen, T* image) {
@@ -233,7 +233,7 @@ void avg_pool_backward(const Call& call) {
   const TensorView &grad = call.in(o::in::grad), &d_x = call.out(o::out::d_x);
   const PoolGeometry g(call, d_x, grad, false);
   const AverageDivisor divisor{call.i(o::attr::count_include_pad) != 0, call.f(o::attr::divisor)};
-  const PoolLayout layout(g, {&grad, &d_x});
+  const ImageLayout layout({&grad, &d_x});
   if (!layout.channels) {
     for_images<T>(g, layout, d_x, grad, nullptr, true,
                   [&](const Channels&, int64_t od, int64_t oh, const T* row, const int32_t*, T* image) {

@@ -100,6 +100,8 @@ ConvProblem make_problem(const Context& context, const Call& call, ConvolutionKi
     problem.padding[i] = source < 0 ? 0 : call.i(attr::padding0 + source);
     problem.dilation[i] = source < 0 ? 1 : call.i(attr::dilation0 + source);
   }
+  if (!complete_padding(&problem))
+    fail(ErrorCode::invalid, std::string(op_info(call.op).name) + ": the spatial sizes do not fit the window");
   return problem;
 }
 

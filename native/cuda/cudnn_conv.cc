@@ -32,11 +32,24 @@ GraphTensor describe(const ConvProblem& problem, const int64_t* dims, int64_t ui
 
 }  // namespace
 
+bool complete_padding(ConvProblem* problem) {
+  for (int i = 0; i < problem->spatial; ++i) {
+    const int64_t stride = problem->stride[i], in = problem->x.dims[i + 2], out = problem->y.dims[i + 2];
+    const int64_t extent = problem->dilation[i] * (problem->w.dims[i + 2] - 1) + 1;
+    const int64_t reach = in + 2 * problem->padding[i] - extent;
+    const bool even = reach >= 0 && out == reach / stride + 1;
+    problem->padding_end[i] = even ? problem->padding[i] : (out - 1) * stride + extent - in - problem->padding[i];
+    if (out < 1 || problem->padding_end[i] <= -stride) return false;
+  }
+  return true;
+}
+
 Graph make_conv_graph(const ConvProblem& problem, Layout layout, bool fused, cudnnHandle_t handle) {
   ConvolutionAttributes attributes;
   attributes.spatial = problem.spatial;
   std::copy_n(problem.stride, 3, attributes.stride.begin());
   std::copy_n(problem.padding, 3, attributes.padding.begin());
+  std::copy_n(problem.padding_end, 3, attributes.padding_end.begin());
   std::copy_n(problem.dilation, 3, attributes.dilation.begin());
 
   Graph graph;

@@ -28,14 +28,18 @@ struct ConvProblem {
   int32_t benchmark;
   int32_t unused;
   ConvOperand x, w, y;
-  int64_t stride[3], padding[3], dilation[3];
+  int64_t stride[3], padding[3], padding_end[3], dilation[3];
 
   int rank() const { return spatial + 2; }
   bool has_epilogue() const { return has_bias || has_relu; }
 };
-static_assert(sizeof(ConvProblem) == 10 * 4 + 30 * 8 + 9 * 8, "no padding");
+static_assert(sizeof(ConvProblem) == 10 * 4 + 30 * 8 + 12 * 8, "no padding");
 
 enum ConvUid : int64_t { kConvX = 1, kConvW = 2, kConvY = 3, kConvBias = 4, kConvSum = 5, kConvBiased = 6 };
+
+// Sets padding_end: behind the input there are as many zeros as before it, unless y's size needs another number.
+// False if none fits.
+bool complete_padding(ConvProblem* problem);
 
 // Dense strides of a shape in a layout.
 void layout_strides(Layout layout, int rank, const int64_t* dims, int64_t* strides);

@@ -89,7 +89,7 @@ void Graph::convolution(ConvolutionKind kind, const ConvolutionAttributes& attri
       .set(CUDNN_ATTR_CONVOLUTION_DILATIONS, attributes.dilation.data(), attributes.spatial)
       .set(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, attributes.stride.data(), attributes.spatial)
       .set(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, attributes.padding.data(), attributes.spatial)
-      .set(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, attributes.padding.data(), attributes.spatial)
+      .set(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, attributes.padding_end.data(), attributes.spatial)
       .finalize();
 
   struct Names {

@@ -74,7 +74,7 @@ struct GraphTensor {
 
 struct ConvolutionAttributes {
   int spatial = 2;
-  std::array<int64_t, 3> stride{}, padding{}, dilation{};
+  std::array<int64_t, 3> stride{}, padding{}, padding_end{}, dilation{};
 };
 
 enum class ConvolutionKind : int32_t { forward, backward_input, backward_weight };

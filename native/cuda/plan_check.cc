@@ -26,6 +26,7 @@ struct ConvShape {
   const char* name;
   std::vector<int64_t> x, w;  // NC..., KC...; one spatial dimension is written as two, of which the first is 1
   int64_t stride, padding, dilation;
+  int64_t more = 0;  // zeros behind, beyond those before
 };
 
 const ConvShape kShapes[] = {
@@ -39,6 +40,12 @@ const ConvShape kShapes[] = {
     {"3x3 depthwise", {8, 64, 28, 28}, {64, 1, 3, 3}, 1, 1, 1},
     {"1-D k5", {16, 24, 1, 200}, {48, 24, 1, 5}, 1, 0, 1},
     {"3-D 3x3x3", {2, 16, 8, 28, 28}, {32, 16, 3, 3, 3}, 1, 1, 1},
+    {"3-D 3x3x3 /2", {2, 32, 8, 28, 28}, {64, 32, 3, 3, 3}, 2, 1, 1},
+    {"2x2 /2 transposed", {16, 64, 56, 56}, {128, 64, 2, 2}, 2, 0, 1},
+    {"4x4 /2 transposed", {16, 3, 64, 64}, {64, 3, 4, 4}, 2, 1, 1},
+    {"SAME 3x3 /2", {32, 32, 112, 112}, {64, 32, 3, 3}, 2, 0, 1, 1},
+    {"SAME 2x2", {32, 16, 28, 28}, {32, 16, 2, 2}, 1, 0, 1, 1},
+    {"SAME depthw. /2", {32, 32, 112, 112}, {32, 1, 3, 3}, 2, 0, 1, 1},
 };
 
 struct Operation {
@@ -68,13 +75,14 @@ ConvProblem make_problem(const ConvShape& shape, ConvolutionKind kind, DType dty
     problem.stride[i] = unit ? 1 : shape.stride;
     problem.padding[i] = unit ? 0 : shape.padding;
     problem.dilation[i] = unit ? 1 : shape.dilation;
-    problem.y.dims[i + 2] = (shape.x[i + 2] + 2 * problem.padding[i] -
+    problem.y.dims[i + 2] = (shape.x[i + 2] + 2 * problem.padding[i] + shape.more -
                              (problem.dilation[i] * (shape.w[i + 2] - 1) + 1)) / problem.stride[i] + 1;
   }
   std::copy(shape.x.begin(), shape.x.end(), problem.x.dims);
   std::copy(shape.w.begin(), shape.w.end(), problem.w.dims);
   problem.y.dims[0] = shape.x[0];
   problem.y.dims[1] = shape.w[0];
+  if (!complete_padding(&problem)) fail(ErrorCode::invalid, std::string(shape.name) + ": no padding fits");
   return problem;
 }
 

@@ -4,32 +4,12 @@
 // gather: an input position asks the windows that cover it, in a fixed order and without atomics.
 #include "cuda/pool.cuh"
 
-#include "cuda/convert.cuh"
 #include "cuda/handlers.h"
+#include "cuda/image_walk.cuh"
 #include "cuda/launch.cuh"
-#include "cuda/strided.cuh"
 
 namespace lenode::cuda {
 namespace {
-
-struct PoolSteps {
-  int64_t d, h, w;
-  __device__ int64_t at(int i, int j, int k) const { return i * d + j * h + k * w; }
-};
-
-template <class S, int V>
-__device__ __forceinline__ void load_pack(const S* data, compute_t<S> (&value)[V]) {
-  const Pack<S, V> pack = *reinterpret_cast<const Pack<S, V>*>(data);
-#pragma unroll
-  for (int v = 0; v < V; ++v) value[v] = widen(pack.value[v]);
-}
-template <class S, int V>
-__device__ __forceinline__ void store_pack(S* data, const compute_t<S> (&value)[V]) {
-  Pack<S, V> pack;
-#pragma unroll
-  for (int v = 0; v < V; ++v) pack.value[v] = narrow<S>(value[v]);
-  *reinterpret_cast<Pack<S, V>*>(data) = pack;
-}
 
 // Operands of `indexer` in all four kernels: the tensor that is written, two that are read or written at the same
 // batch and channel, and the spatial point of the first.
@@ -37,13 +17,13 @@ __device__ __forceinline__ void store_pack(S* data, const compute_t<S> (&value)[
 // Written: y, with indices; read: x.
 template <class S, int V>
 __global__ void __launch_bounds__(kThreads)
-    max_pool_kernel(const S* x, S* y, int32_t* indices, PoolGeometry g, PoolSteps steps, Indexer<4> indexer,
+    max_pool_kernel(const S* x, S* y, int32_t* indices, PoolGeometry g, ImageSteps steps, Indexer<4> indexer,
                     int64_t count) {
   using T = compute_t<S>;
   for (int64_t i = first_item(); i < count; i += item_step()) {
     int64_t at[4];
     indexer.offsets(i, at);
-    const PoolPoint o = pool_point(at[3]);
+    const ImagePoint o = image_point(at[3]);
     const PoolRange rd = g.d.window(o.d), rh = g.h.window(o.h), rw = g.w.window(o.w);
     T best[V];
     int32_t place[V];
@@ -77,13 +57,13 @@ __global__ void __launch_bounds__(kThreads)
 // Written: d_x; read: grad, indices.
 template <class S, int V>
 __global__ void __launch_bounds__(kThreads)
-    max_pool_backward_kernel(const S* grad, S* d_x, const int32_t* indices, PoolGeometry g, PoolSteps grad_steps,
-                             PoolSteps index_steps, Indexer<4> indexer, int64_t count) {
+    max_pool_backward_kernel(const S* grad, S* d_x, const int32_t* indices, PoolGeometry g, ImageSteps grad_steps,
+                             ImageSteps index_steps, Indexer<4> indexer, int64_t count) {
   using T = compute_t<S>;
   for (int64_t i = first_item(); i < count; i += item_step()) {
     int64_t at[4];
     indexer.offsets(i, at);
-    const PoolPoint p = pool_point(at[3]);
+    const ImagePoint p = image_point(at[3]);
     const int32_t here = (p.d * g.h.input + p.h) * g.w.input + p.w;
     const PoolRange rd = g.d.outputs(p.d), rh = g.h.outputs(p.h), rw = g.w.outputs(p.w);
     T sum[V] = {};
@@ -119,13 +99,13 @@ struct Averaging {
 // Written: y; read: x.
 template <class S, int V>
 __global__ void __launch_bounds__(kThreads)
-    avg_pool_kernel(const S* x, S* y, Averaging averaging, PoolGeometry g, PoolSteps steps, Indexer<4> indexer,
+    avg_pool_kernel(const S* x, S* y, Averaging averaging, PoolGeometry g, ImageSteps steps, Indexer<4> indexer,
                     int64_t count) {
   using T = compute_t<S>;
   for (int64_t i = first_item(); i < count; i += item_step()) {
     int64_t at[4];
     indexer.offsets(i, at);
-    const PoolPoint o = pool_point(at[3]);
+    const ImagePoint o = image_point(at[3]);
     const PoolRange rd = g.d.window(o.d), rh = g.h.window(o.h), rw = g.w.window(o.w);
     T sum[V] = {};
     for (int d = rd.begin; d < rd.end; ++d)
@@ -147,13 +127,13 @@ __global__ void __launch_bounds__(kThreads)
 // Written: d_x; read: grad.
 template <class S, int V>
 __global__ void __launch_bounds__(kThreads)
-    avg_pool_backward_kernel(const S* grad, S* d_x, Averaging averaging, PoolGeometry g, PoolSteps steps,
+    avg_pool_backward_kernel(const S* grad, S* d_x, Averaging averaging, PoolGeometry g, ImageSteps steps,
                              Indexer<4> indexer, int64_t count) {
   using T = compute_t<S>;
   for (int64_t i = first_item(); i < count; i += item_step()) {
     int64_t at[4];
     indexer.offsets(i, at);
-    const PoolPoint p = pool_point(at[3]);
+    const ImagePoint p = image_point(at[3]);
     const PoolRange rd = g.d.outputs(p.d), rh = g.h.outputs(p.h), rw = g.w.outputs(p.w);
     T sum[V] = {};
     for (int d = rd.begin; d < rd.end; ++d) {
@@ -174,8 +154,6 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // ---- planning -----------------------------------------------------------------------------------------------------
-
-constexpr int kPoolPack = 4;
 
 // `x` and `y` are the forward pass's input and output, or tensors of their shapes; the attributes are the kernel,
 // stride and padding of each dimension, and then perhaps the dilation.
@@ -207,57 +185,6 @@ PoolGeometry pool_geometry(const Call& call, const TensorView& x, const TensorVi
   return g;
 }
 
-PoolSteps pool_steps(const TensorView& view) {
-  const int64_t* s = view.strides + view.rank;
-  const int spatial = view.rank - 2;
-  return {spatial > 2 ? s[-3] : 0, spatial > 1 ? s[-2] : 0, s[-1]};
-}
-
-struct PoolWalk {
-  int pack;
-  Indexer<4> indexer;
-  int64_t count;
-};
-
-// `beside` are the tensors at the same batch and channel: with `written`'s spatial strides in the walk if they have
-// its shape, without spatial strides if windows are taken in them.
-PoolWalk pool_walk(const TensorView& written, const TensorView& windowed, const TensorView& beside, bool beside_walks) {
-  const TensorView* views[3] = {&written, &windowed, &beside};
-  const int spatial = written.rank - 2;
-  bool packs = written.dims[1] % kPoolPack == 0 && written.dtype != DType::float64;
-  for (const TensorView* view : views) {
-    if (!view->present()) continue;
-    packs = packs && (view->strides[1] == 1 && is_aligned(view->data, kPoolPack * item_size(view->dtype)));
-    for (int d = 0; d < view->rank; ++d)
-      packs = packs && (d == 1 || view->dims[d] == 1 || view->strides[d] % kPoolPack == 0);
-  }
-  PoolWalk walk;
-  walk.pack = packs ? kPoolPack : 1;
-  const auto stride = [&](const TensorView& view, int d) { return view.present() ? view.strides[d] : 0; };
-  Layout<4> layout;
-  layout.add(written.dims[1] / walk.pack, {written.strides[1] * walk.pack, windowed.strides[1] * walk.pack,
-                                           stride(beside, 1) * walk.pack, 0});
-  for (int d = written.rank - 1; d >= 2; --d)
-    layout.add(written.dims[d], {written.strides[d], 0, beside_walks ? stride(beside, d) : 0,
-                                 kPointSteps[d - 2 + 3 - spatial]});
-  layout.add(written.dims[0], {written.strides[0], windowed.strides[0], stride(beside, 0), 0});
-  layout.coalesce();
-  walk.indexer = layout.indexer();
-  walk.count = layout.numel();
-  return walk;
-}
-
-// Calls f(S{}, std::integral_constant<int, V>{}).
-template <class F>
-void with_packs(const Call& call, DType dtype, int pack, F&& f) {
-  with_floating(dtype, op_info(call.op).name, [&](auto storage) {
-    using S = decltype(storage);
-    if constexpr (!std::is_same_v<S, double>)
-      if (pack == kPoolPack) return f(storage, std::integral_constant<int, kPoolPack>{});
-    f(storage, std::integral_constant<int, 1>{});
-  });
-}
-
 Averaging averaging_of(const Call& call) {
   namespace a = op::avg_pool;
   static_assert(int(a::attr::divisor) == int(op::avg_pool_backward::attr::divisor));
@@ -270,11 +197,11 @@ void op_max_pool(Context& context, const Call& call) {
   const TensorView &x = call.in(0), &y = call.out(0), &indices = call.out(1);
   if (y.numel() == 0) return;
   const PoolGeometry g = pool_geometry(call, x, y, true);
-  const PoolWalk walk = pool_walk(y, x, indices, true);
+  const ImageWalk walk = image_walk(y, x, indices, true);
   with_packs(call, y.dtype, walk.pack, [&](auto storage, auto pack) {
     using S = decltype(storage);
     launch_items(context, max_pool_kernel<S, pack()>, walk.count, x.ptr<const S>(), y.ptr<S>(), indices.ptr<int32_t>(),
-                 g, pool_steps(x), walk.indexer, walk.count);
+                 g, image_steps(x), walk.indexer, walk.count);
   });
 }
 
@@ -282,11 +209,11 @@ void op_max_pool_backward(Context& context, const Call& call) {
   const TensorView &grad = call.in(0), &indices = call.in(1), &d_x = call.out(0);
   if (d_x.numel() == 0) return;
   const PoolGeometry g = pool_geometry(call, d_x, grad, true);
-  const PoolWalk walk = pool_walk(d_x, grad, indices, false);
+  const ImageWalk walk = image_walk(d_x, grad, indices, false);
   with_packs(call, d_x.dtype, walk.pack, [&](auto storage, auto pack) {
     using S = decltype(storage);
     launch_items(context, max_pool_backward_kernel<S, pack()>, walk.count, grad.ptr<const S>(), d_x.ptr<S>(),
-                 indices.ptr<const int32_t>(), g, pool_steps(grad), pool_steps(indices), walk.indexer, walk.count);
+                 indices.ptr<const int32_t>(), g, image_steps(grad), image_steps(indices), walk.indexer, walk.count);
   });
 }
 
@@ -294,11 +221,11 @@ void op_avg_pool(Context& context, const Call& call) {
   const TensorView &x = call.in(0), &y = call.out(0);
   if (y.numel() == 0) return;
   const PoolGeometry g = pool_geometry(call, x, y, false);
-  const PoolWalk walk = pool_walk(y, x, TensorView{}, false);
+  const ImageWalk walk = image_walk(y, x, TensorView{}, false);
   with_packs(call, y.dtype, walk.pack, [&](auto storage, auto pack) {
     using S = decltype(storage);
     launch_items(context, avg_pool_kernel<S, pack()>, walk.count, x.ptr<const S>(), y.ptr<S>(), averaging_of(call), g,
-                 pool_steps(x), walk.indexer, walk.count);
+                 image_steps(x), walk.indexer, walk.count);
   });
 }
 
@@ -306,11 +233,11 @@ void op_avg_pool_backward(Context& context, const Call& call) {
   const TensorView &grad = call.in(0), &d_x = call.out(0);
   if (d_x.numel() == 0) return;
   const PoolGeometry g = pool_geometry(call, d_x, grad, false);
-  const PoolWalk walk = pool_walk(d_x, grad, TensorView{}, false);
+  const ImageWalk walk = image_walk(d_x, grad, TensorView{}, false);
   with_packs(call, d_x.dtype, walk.pack, [&](auto storage, auto pack) {
     using S = decltype(storage);
     launch_items(context, avg_pool_backward_kernel<S, pack()>, walk.count, grad.ptr<const S>(), d_x.ptr<S>(),
-                 averaging_of(call), g, pool_steps(grad), walk.indexer, walk.count);
+                 averaging_of(call), g, image_steps(grad), walk.indexer, walk.count);
   });
 }
 

@@ -7,17 +7,6 @@
 
 namespace lenode::cuda {
 
-// Spatial coordinates travel through an Indexer as one operand: 19, 20 and 24 bits.
-struct PoolPoint {
-  int d, h, w;
-};
-constexpr int64_t kPointSteps[3] = {int64_t{1} << 44, int64_t{1} << 24, 1};
-constexpr int64_t kPointLimits[3] = {int64_t{1} << 19, int64_t{1} << 20, int64_t{1} << 24};
-
-LENODE_HD PoolPoint pool_point(int64_t packed) {
-  return {static_cast<int>(packed >> 44), static_cast<int>(packed >> 24 & 0xfffff), static_cast<int>(packed & 0xffffff)};
-}
-
 // A range of positions, `step` apart.
 struct PoolRange {
   int begin, end, step;

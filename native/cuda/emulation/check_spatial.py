@@ -58,4 +58,35 @@ def response_norms():
         check('local_response_norm_backward', d_x, reference.grad, loose=True)
 
 
-CHECKS = {'adaptive_pools': adaptive_pools, 'response_norms': response_norms}
+def random_axis(size, outputs):
+    """A matrix [outputs, size] with few entries a row, and its table; some rows are empty."""
+    matrix, offsets, places, weights = torch.zeros(outputs, size, dtype=torch.float64), [0], [], []
+    for row in matrix:
+        for place in sorted(random.sample(range(size), random.randint(0, min(3, size)))):
+            row[place] = random.choice([1, .5, -2])
+            places.append(place)
+            weights.append(row[place].item())
+        offsets.append(len(places))
+    return matrix, offsets, places, weights
+
+
+def resamples():
+    for _ in range(80):
+        rank, dtype = random.randint(1, 3), random.choice(FLOATS)
+        batch = [random.randint(0, 3), random.choice([1, 3, 4, 8])]
+        sizes, outputs = ([random.randint(1, 6) for _ in range(rank)] for _ in range(2))
+        x, y = tensor([*batch, *sizes], dtype), fresh([*batch, *outputs], dtype)
+        expected, offsets, places, weights = exact(x), [], [], []
+        for d in range(rank):
+            matrix, starts, own_places, own_weights = random_axis(sizes[d], outputs[d])
+            offsets += [len(places) + start for start in starts]
+            places += own_places
+            weights += own_weights
+            expected = torch.tensordot(expected, matrix, ([2 + d], [1])).movedim(-1, 2 + d)
+        wide = torch.float64 if dtype == torch.float64 else torch.float32
+        run('resample', [x, torch.tensor(offsets, dtype=torch.int32), torch.tensor(places, dtype=torch.int32),
+                         torch.tensor(weights, dtype=wide)], [y])
+        check('resample', y, expected, loose=True)
+
+
+CHECKS = {'resamples': resamples, 'adaptive_pools': adaptive_pools, 'response_norms': response_norms}

@@ -61,7 +61,7 @@ Handler handler(const std::string& op) {
       OTHER(max_dim), OTHER(min_dim), OTHER(cumsum), OTHER(sort), OTHER(topk), OTHER(max_pool),
       OTHER(max_pool_backward), OTHER(batch_norm), OTHER(batch_norm_inference), OTHER(batch_norm_backward),
       OTHER(group_norm), OTHER(group_norm_backward), OTHER(local_response_norm), OTHER(local_response_norm_backward),
-      OTHER(avg_pool), OTHER(avg_pool_backward), OTHER(softmax), OTHER(log_softmax),
+      OTHER(resample), OTHER(avg_pool), OTHER(avg_pool_backward), OTHER(softmax), OTHER(log_softmax),
       OTHER(softmax_backward), OTHER(log_softmax_backward), OTHER(cross_entropy), OTHER(cross_entropy_backward),
       OTHER(nll_loss), OTHER(nll_loss_backward), OTHER(copy), OTHER(fill), OTHER(arange), OTHER(cat),
       OTHER(index_select), OTHER(index_add), OTHER(gather), OTHER(scatter_add), OTHER(one_hot), OTHER(rand),
