@@ -17,8 +17,9 @@ import * as repr from './repr.js';
 /** Maxima alone; for their positions, use F.maxPool2d with returnIndices. */
 export type MaxPoolLayerOptions = Omit<MaxPoolOptions, 'returnIndices'>;
 
-const maxPools = [undefined, maxPool1d, maxPool2d, maxPool3d] as const;
-const avgPools = [undefined, avgPool1d, avgPool2d, avgPool3d] as const;
+type Pool<O> = (x: Tensor, kernelSize: Sizes, options: O) => Tensor;
+const maxPools: readonly Pool<MaxPoolLayerOptions>[] = [maxPool1d, maxPool2d, maxPool3d];
+const avgPools: readonly Pool<AvgPoolOptions>[] = [avgPool1d, avgPool2d, avgPool3d];
 
 /** What maximum pooling layers share. */
 export abstract class MaxPoolNd extends Module {
@@ -33,7 +34,7 @@ export abstract class MaxPoolNd extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return maxPools[this.spatial](x, this.kernelSize, this.options);
+    return maxPools[this.spatial - 1]!(x, this.kernelSize, this.options);
   }
 
   override extraRepr(): string {
@@ -83,7 +84,7 @@ export abstract class AvgPoolNd extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return avgPools[this.spatial](x, this.kernelSize, this.options);
+    return avgPools[this.spatial - 1]!(x, this.kernelSize, this.options);
   }
 
   override extraRepr(): string {

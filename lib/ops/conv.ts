@@ -9,10 +9,11 @@ import { channelsLastStrides, checkShape, formatShape, isDense, stridesLike, typ
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { lower } from './autocast.js';
 import { checkBatched, checkFloat, checkInteger, checkSameDType, checkSizes, type Sizes } from './checks.js';
+import { checkBatched, checkChoice, checkFloat, checkInteger, checkSameDType, checkSizes, type Sizes } from './checks.js';
 import { binaryKernel, reduceKernel } from './kernels.js';
 import { add } from './pointwise.js';
-import { pad } from './pad.js';
-import { reshape, squeeze, unsqueeze } from './view.js';
+import { channelsBehind, channelsFirst, namedPadding, type NamedPadding } from './layout.js';
+import { permute, reshape, squeeze, unsqueeze } from './view.js';
 
 export interface ConvOptions {
   /** Steps of the window. Default 1. */
@@ -23,6 +24,13 @@ export interface ConvOptions {
   dilation?: Sizes;
   /** Number of groups that channels are divided into, each convolved by itself. Default 1. */
   groups?: number;
+}
+
+/** conv2d() by TensorFlow's conventions. */
+export interface NhwcConvOptions extends Omit<ConvOptions, 'padding'> {
+  layout: 'NHWC';
+  /** As in TensorFlow, or zeros on both sides of each dimension. Default 0. */
+  padding?: Sizes | NamedPadding;
 }
 
 export interface ConvTransposeOptions {
@@ -157,31 +165,40 @@ function checkOperands(x: Tensor, weight: Tensor, bias: Tensor | null, groups: n
 
 const zeros: readonly number[] = [0, 0, 0];
 
-function convolution(spatial: number, where: string, x: Tensor, weight: Tensor, bias: Tensor | null, options: ConvOptions, relu = false): Tensor {
+interface AnyPadding extends Omit<ConvOptions, 'padding'> {
+  padding?: Sizes | 'same' | 'valid' | NamedPadding;
+}
+
+function convolution(spatial: number, where: string, x: Tensor, weight: Tensor, bias: Tensor | null, options: AnyPadding, relu = false): Tensor {
   const { stride: strideOption = 1, padding: paddingOption = 0, dilation: dilationOption = 1, groups = 1 } = options;
   const batched = checkOperands(x, weight, bias, groups, spatial, false, where);
   const stride = checkSizes(strideOption, spatial, 1, where, 'stride');
   const dilation = checkSizes(dilationOption, spatial, 1, where, 'dilation');
-  let input = batched ? x : unsqueeze(x, 0);
+  const input = batched ? x : unsqueeze(x, 0);
+  const size = (i: number) => input.shape[i + 2]!;
+  const extent = (i: number) => dilation[i]! * (weight.shape[i + 2]! - 1) + 1;
   let padding: readonly number[];
+  let outputs: readonly number[] | null = null; // if the padding's name decides them
   if (typeof paddingOption !== 'string') {
     padding = checkSizes(paddingOption, spatial, 0, where, 'padding');
   } else if (paddingOption === 'valid') {
     padding = zeros;
   } else if (paddingOption === 'same') {
     if (stride.some((s) => s !== 1)) throw new ArgumentError(`${where}: padding 'same' is for stride 1, got ${formatShape(stride)}`);
-    const total = dilation.map((d, i) => d * (weight.shape[i + 2]! - 1));
-    padding = total.map((n) => n >> 1);
-    // An odd sum puts one more zero behind than before, which the native convolution does not know.
-    if (total.some((n) => n % 2)) input = pad(input, total.toReversed().flatMap((n) => [0, n % 2]));
+    padding = dilation.map((_, i) => (extent(i) - 1) >> 1); // of an odd sum, one more comes behind
+    outputs = dilation.map((_, i) => size(i));
+  } else if (paddingOption === 'SAME' || paddingOption === 'VALID') {
+    const named = dilation.map((_, i) => namedPadding(paddingOption, size(i), extent(i), stride[i]!));
+    padding = named.map(({ before }) => before);
+    outputs = named.map(({ output }) => output);
   } else {
     throw new ArgumentError(`${where}: padding must be a number, numbers, 'same' or 'valid', got '${String(paddingOption)}'`);
   }
   const shape = [input.shape[0]!, weight.shape[0]!];
   for (let i = 0; i < spatial; i++) {
-    const reach = input.shape[i + 2]! + 2 * padding[i]! - dilation[i]! * (weight.shape[i + 2]! - 1) - 1;
-    if (reach < 0 || input.shape[i + 2] === 0) throw tooSmall(input, weight, padding, dilation, where);
-    shape.push(Math.floor(reach / stride[i]!) + 1);
+    const output = outputs ? outputs[i]! : Math.floor((size(i) + 2 * padding[i]! - extent(i)) / stride[i]!) + 1;
+    if (output < 1 || size(i) === 0) throw tooSmall(input, weight, padding, dilation, where);
+    shape.push(output);
   }
   checkShape(shape, where);
   const y = convOps[spatial]!(input, weight, bias, shape, attributesOf({ stride, padding, dilation, groups }), relu);
@@ -218,11 +235,25 @@ export function conv1d(x: Tensor, weight: Tensor, bias: Tensor | null = null, op
  * @param x [N, C, H, W] or [C, H, W], floating
  * @param weight [K, C / groups, kH, kW], of x's dtype
  * @param bias [K] or left out
+ * @param options with `layout: 'NHWC'`, x is [N, H, W, C] or [H, W, C], weight [kH, kW, C / groups, K], the result [N, H',
+ * W', K] or [H', W', K], and padding may be 'SAME' or 'VALID' as in TensorFlow; activations are not copied for it
  * @returns [N, K, H', W'] or [K, H', W'], channels-last in memory
  * @throws as conv1d
  */
 export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvOptions = {}): Tensor {
   return convolution(2, 'conv2d', ...lower(x, weight, bias), options);
+export function conv2d(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | null = null,
+  options: (ConvOptions & { layout?: 'NCHW' }) | NhwcConvOptions = {},
+): Tensor {
+  const layout = checkChoice(options.layout ?? 'NCHW', ['NCHW', 'NHWC'], 'conv2d', 'layout');
+  if (layout === 'NHWC') return nhwcConvolution(x, weight, bias, options as NhwcConvOptions);
+  const { padding } = options;
+  if (padding === 'SAME' || padding === 'VALID')
+    throw new ArgumentError(`conv2d: padding '${padding}' is for layout 'NHWC'; use '${padding.toLowerCase()}'`);
+  return convolution(2, 'conv2d', x, weight, bias, options);
 }
 
 /**
@@ -236,6 +267,19 @@ export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, op
  */
 export function conv3d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvOptions = {}): Tensor {
   return convolution(3, 'conv3d', ...lower(x, weight, bias), options);
+}
+
+function nhwcConvolution(x: Tensor, weight: Tensor, bias: Tensor | null, options: NhwcConvOptions): Tensor {
+  const input = channelsFirst(x, 'conv2d');
+  const { ndim, shape } = checkTensor(weight, 'conv2d', 'weight');
+  const { groups = 1 } = options;
+  if (ndim !== 4) throw new ShapeError(`conv2d: expected weight [kH, kW, C / groups, K], got ${formatShape(shape)}`);
+  if (x.shape.at(-1) !== shape[2]! * groups)
+    throw new ShapeError(
+      `conv2d: weight ${formatShape(shape)} [kH, kW, C / groups, K]${groups > 1 ? ` with ${groups} groups` : ''} expects ` +
+        `${shape[2]! * groups} input channels, got input ${formatShape(x.shape)} [N, H, W, C]`,
+    );
+  return channelsBehind(convolution(2, 'conv2d', input, permute(weight, [3, 2, 0, 1]), bias, options));
 }
 
 /** @internal relu(conv2d(...)) in one operation. */

@@ -9,6 +9,7 @@ export {
   convTranspose3d,
   type ConvOptions,
   type ConvTransposeOptions,
+  type NhwcConvOptions,
 } from './conv.js';
 export { groupNorm, instanceNorm, layerNorm, type InstanceNormOptions, type NormOptions } from './group-norm.js';
 export { dropout, type DropoutOptions } from './dropout.js';
@@ -47,6 +48,7 @@ export {
   maxPool3d,
   type AvgPoolOptions,
   type MaxPoolOptions,
+  type NhwcPoolOptions,
 } from './pool.js';
 export { localResponseNorm, type LocalResponseNormOptions } from './response-norm.js';
 export { logSoftmax, softmax } from './softmax.js';

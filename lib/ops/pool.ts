@@ -6,8 +6,9 @@ import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { checkShape, formatShape, stridesLike, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
-import { checkBatched, checkFloat, checkInteger, checkSizes, stridesAs, type Sizes } from './checks.js';
+import { checkBatched, checkChoice, checkFloat, checkInteger, checkSizes, stridesAs, type Sizes } from './checks.js';
 import { copyKernel } from './kernels.js';
+import { channelsBehind, channelsFirst, namedPadding, type NamedPadding } from './layout.js';
 import { squeeze, unsqueeze } from './view.js';
 
 export interface MaxPoolOptions {
@@ -34,6 +35,22 @@ export interface AvgPoolOptions {
   countIncludePad?: boolean;
   /** Divide by this instead of the window's size. */
   divisorOverride?: number | null;
+}
+
+/** Two-dimensional pooling by TensorFlow's conventions. */
+export type NhwcPoolOptions<O extends { padding?: Sizes }> = Omit<O, 'padding'> & {
+  layout: 'NHWC';
+  /** As in TensorFlow, or as without the layout. Default 0. */
+  padding?: Sizes | NamedPadding;
+};
+type Layout2d<O extends { padding?: Sizes }> = (O & { layout?: 'NCHW' }) | NhwcPoolOptions<O>;
+
+// Whether the options ask for TensorFlow's conventions; named padding goes with them alone.
+function isNhwc(options: { layout?: string; padding?: unknown }, where: string): boolean {
+  if (checkChoice(options.layout ?? 'NCHW', ['NCHW', 'NHWC'], where, 'layout') === 'NHWC') return true;
+  if (typeof options.padding === 'string')
+    throw new ArgumentError(`${where}: padding '${options.padding}' is for layout 'NHWC'`);
+  return false;
 }
 
 /** A kernel of 0 is an adaptive one: the windows share the input out evenly, and the rest counts for nothing. */
@@ -66,16 +83,21 @@ function prepare(
   where: string,
   x: Tensor,
   kernelSize: Sizes,
-  options: { stride?: Sizes; padding?: Sizes; dilation?: Sizes; ceilMode?: boolean },
+  options: { stride?: Sizes; padding?: Sizes | NamedPadding; dilation?: Sizes; ceilMode?: boolean },
 ): Pooling {
   checkTensor(x, where);
   const batched = checkBatched(x, spatial + 2, where, `C, ${letters[spatial]}`);
   checkFloat(x, where);
   const kernel = checkSizes(kernelSize, spatial, 1, where, 'kernelSize');
   const stride = checkSizes(options.stride ?? kernel, spatial, 1, where, 'stride');
-  const padding = checkSizes(options.padding ?? 0, spatial, 0, where, 'padding');
   const dilation = checkSizes(options.dilation ?? 1, spatial, 1, where, 'dilation');
   const input = batched ? x : unsqueeze(x, 0);
+  const named = typeof options.padding === 'string' ? checkChoice(options.padding, ['SAME', 'VALID'], where, 'padding') : null;
+  if (named && options.ceilMode) throw new ArgumentError(`${where}: ceilMode does not go with padding '${named}'`);
+  const places = named && kernel.map((k, i) => namedPadding(named, input.shape[i + 2]!, dilation[i]! * (k - 1) + 1, stride[i]!));
+  const padding = places
+    ? places.map(({ before }) => before)
+    : checkSizes((options.padding as Sizes | undefined) ?? 0, spatial, 0, where, 'padding');
   const shape = input.shape.slice(0, 2);
   for (let i = 0; i < spatial; i++) {
     const extent = dilation[i]! * (kernel[i]! - 1) + 1;
@@ -87,7 +109,7 @@ function prepare(
     const size = input.shape[i + 2]!;
     const reach = size + 2 * padding[i]! - extent;
     // With ceilMode a window may end beyond the input, but not begin in the padding behind it.
-    let out = Math.floor(reach / stride[i]!) + 1;
+    let out = places ? places[i]!.output : Math.floor(reach / stride[i]!) + 1;
     if (options.ceilMode && reach % stride[i]! !== 0 && out * stride[i]! < size + padding[i]!) out++;
     if (size === 0 || out < 1)
       throw new ShapeError(
@@ -135,7 +157,11 @@ export const maxPoolOp = (name: string) => defineOp({
 type MaxPool = ReturnType<typeof maxPoolOp>;
 const maxPoolOps = ['', '1d', '2d', '3d'].map((suffix) => maxPoolOp(`maxPool${suffix}`));
 
-function maxPool(spatial: number, where: string, x: Tensor, kernelSize: Sizes, options: MaxPoolOptions): Tensor | [Tensor, Tensor] {
+interface AnyMaxPoolOptions extends Omit<MaxPoolOptions, 'padding'> {
+  padding?: Sizes | NamedPadding;
+}
+
+function maxPool(spatial: number, where: string, x: Tensor, kernelSize: Sizes, options: AnyMaxPoolOptions): Tensor | [Tensor, Tensor] {
   return maxima(maxPoolOps[spatial]!, prepare(spatial, where, x, kernelSize, options), options.returnIndices === true);
 }
 
@@ -165,14 +191,20 @@ export function maxPool1d(x: Tensor, kernelSize: Sizes, options: MaxPoolOptions 
  *
  * @param x [N, C, H, W] or [C, H, W], floating
  * @param kernelSize the window's size, one number or [kH, kW]
+ * @param options with `layout: 'NHWC'`, x and the result have their channels behind, at no copy, and padding may be 'SAME'
+ * or 'VALID' as in TensorFlow
  * @returns [N, C, H', W'] (or without N); with `returnIndices` also the int64 positions of the maxima in the flattened
  * H x W plane
  * @throws ShapeError for a wrong rank and a window larger than the padded input; DTypeError; ArgumentError for options
  * out of range
  */
-export function maxPool2d(x: Tensor, kernelSize: Sizes, options: MaxPoolOptions & Indices): [values: Tensor, indices: Tensor];
-export function maxPool2d(x: Tensor, kernelSize: Sizes, options?: MaxPoolOptions): Tensor;
-export function maxPool2d(x: Tensor, kernelSize: Sizes, options: MaxPoolOptions = {}): Tensor | [Tensor, Tensor] {
+export function maxPool2d(x: Tensor, kernelSize: Sizes, options: Layout2d<MaxPoolOptions> & Indices): [values: Tensor, indices: Tensor];
+export function maxPool2d(x: Tensor, kernelSize: Sizes, options?: Layout2d<MaxPoolOptions>): Tensor;
+export function maxPool2d(x: Tensor, kernelSize: Sizes, options: Layout2d<MaxPoolOptions> = {}): Tensor | [Tensor, Tensor] {
+  if (isNhwc(options, 'maxPool2d')) {
+    const result = maxPool(2, 'maxPool2d', channelsFirst(x, 'maxPool2d'), kernelSize, options);
+    return Array.isArray(result) ? [channelsBehind(result[0]), channelsBehind(result[1])] : channelsBehind(result);
+  }
   return maxPool(2, 'maxPool2d', x, kernelSize, options);
 }
 
@@ -216,12 +248,16 @@ export const avgPoolOp = (name: string) => defineOp({
 type AvgPool = ReturnType<typeof avgPoolOp>;
 const avgPoolOps = ['', '1d', '2d', '3d'].map((suffix) => avgPoolOp(`avgPool${suffix}`));
 
-function avgPool(spatial: number, where: string, x: Tensor, kernelSize: Sizes, options: AvgPoolOptions): Tensor {
+interface AnyAvgPoolOptions extends Omit<AvgPoolOptions, 'padding'> {
+  padding?: Sizes | NamedPadding;
+}
+
+function avgPool(spatial: number, where: string, x: Tensor, kernelSize: Sizes, options: AnyAvgPoolOptions): Tensor {
   const pooling = prepare(spatial, where, x, kernelSize, options);
   const { countIncludePad = true, divisorOverride = null } = options;
   const divisor = divisorOverride === null ? 0 : checkInteger(divisorOverride, -Infinity, where, 'divisorOverride');
   if (divisorOverride === 0) throw new ArgumentError(`${where}: divisorOverride must not be 0`);
-  return means(avgPoolOps[spatial]!, pooling, countIncludePad, divisor);
+  return means(avgPoolOps[spatial]!, pooling, countIncludePad && typeof options.padding !== 'string', divisor);
 }
 
 /** @internal The means; divisor 0 stands for the windows' sizes. */
@@ -243,10 +279,14 @@ export function avgPool1d(x: Tensor, kernelSize: Sizes, options: AvgPoolOptions 
  *
  * @param x [N, C, H, W] or [C, H, W], floating
  * @param kernelSize the window's size, one number or [kH, kW]
+ * @param options with `layout: 'NHWC'`, x and the result have their channels behind, at no copy, and padding may be 'SAME'
+ * or 'VALID' as in TensorFlow, which does not count it in the divisor
  * @returns [N, C, H', W'] (or without N)
  * @throws as maxPool2d
  */
-export function avgPool2d(x: Tensor, kernelSize: Sizes, options: AvgPoolOptions = {}): Tensor {
+export function avgPool2d(x: Tensor, kernelSize: Sizes, options: Layout2d<AvgPoolOptions> = {}): Tensor {
+  if (isNhwc(options, 'avgPool2d'))
+    return channelsBehind(avgPool(2, 'avgPool2d', channelsFirst(x, 'avgPool2d'), kernelSize, options));
   return avgPool(2, 'avgPool2d', x, kernelSize, options);
 }
 
