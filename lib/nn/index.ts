@@ -27,7 +27,6 @@ export {
   type GroupNormLayerOptions,
   type LayerNormLayerOptions,
 } from './normalization.js';
-export { BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormLayerOptions } from './normalization.js';
 export {
   CircularPad1d,
   CircularPad2d,

@@ -8,11 +8,11 @@ import { run } from '../native/run.js';
 import { channelsLastStrides, checkShape, formatShape, isDense, stridesLike, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { lower } from './autocast.js';
-import { checkBatched, checkFloat, checkInteger, checkSameDType, checkSizes, type Sizes } from './checks.js';
 import { checkBatched, checkChoice, checkFloat, checkInteger, checkSameDType, checkSizes, type Sizes } from './checks.js';
 import { binaryKernel, reduceKernel } from './kernels.js';
 import { add } from './pointwise.js';
 import { channelsBehind, channelsFirst, namedPadding, type NamedPadding } from './layout.js';
+import { pad } from './pad.js';
 import { permute, reshape, squeeze, unsqueeze } from './view.js';
 
 export interface ConvOptions {
@@ -240,8 +240,6 @@ export function conv1d(x: Tensor, weight: Tensor, bias: Tensor | null = null, op
  * @returns [N, K, H', W'] or [K, H', W'], channels-last in memory
  * @throws as conv1d
  */
-export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvOptions = {}): Tensor {
-  return convolution(2, 'conv2d', ...lower(x, weight, bias), options);
 export function conv2d(
   x: Tensor,
   weight: Tensor,
@@ -249,11 +247,11 @@ export function conv2d(
   options: (ConvOptions & { layout?: 'NCHW' }) | NhwcConvOptions = {},
 ): Tensor {
   const layout = checkChoice(options.layout ?? 'NCHW', ['NCHW', 'NHWC'], 'conv2d', 'layout');
-  if (layout === 'NHWC') return nhwcConvolution(x, weight, bias, options as NhwcConvOptions);
+  if (layout === 'NHWC') return nhwcConvolution(...lower(x, weight, bias), options as NhwcConvOptions);
   const { padding } = options;
   if (padding === 'SAME' || padding === 'VALID')
     throw new ArgumentError(`conv2d: padding '${padding}' is for layout 'NHWC'; use '${padding.toLowerCase()}'`);
-  return convolution(2, 'conv2d', x, weight, bias, options);
+  return convolution(2, 'conv2d', ...lower(x, weight, bias), options);
 }
 
 /**
@@ -320,6 +318,7 @@ function transposedConvolution(spatial: number, where: string, x: Tensor, weight
   const extra = checkSizes(options.outputPadding ?? 0, spatial, 0, where, 'outputPadding');
   const input = batched ? x : unsqueeze(x, 0);
   const shape = [input.shape[0]!, weight.shape[1]! * groups];
+  const beyond: number[] = []; // what no window reaches, which the native operation does not know
   for (let i = 0; i < spatial; i++) {
     if (extra[i]! >= Math.max(stride[i]!, dilation[i]!))
       throw new ArgumentError(
@@ -331,10 +330,12 @@ function transposedConvolution(spatial: number, where: string, x: Tensor, weight
         `${where}: input ${formatShape(x.shape)}, weight ${formatShape(weight.shape)} and padding ${formatShape(padding)} ` +
           `leave nothing: size ${size} in spatial dimension ${i}`,
       );
-    shape.push(size);
+    beyond.push(Math.max(extra[i]! - padding[i]! - stride[i]! + 1, 0));
+    shape.push(size - beyond[i]!);
   }
   checkShape(shape, where);
   let y = convTransposeOps[spatial]!(input, weight, shape, attributesOf({ stride, padding, dilation, groups }));
+  if (beyond.some((n) => n > 0)) y = pad(y, beyond.toReversed().flatMap((n) => [0, n]));
   if (bias) y = add(y, reshape(bias, [bias.numel, ...new Array<number>(spatial).fill(1)]));
   return batched ? y : squeeze(y, 0);
 }

@@ -84,12 +84,11 @@ function wideTaps(input: number, scale: number, kind: Smooth): Axis['taps'] {
   const width = Math.max(scale, 1);
   const support = (kind.cubic ? 2 : 1) * width;
   const filter = kind.cubic ? (x: number) => cubic(x, -0.5) : (x: number) => Math.max(1 - Math.abs(x), 0);
-  const half = kind.alignCorners ? 0 : 0.5;
   return (o, take) => {
-    const centre = scale * (o + half);
-    const first = Math.max(Math.trunc(centre - support + half), 0);
-    const last = Math.min(Math.trunc(centre + support + half), input);
-    const weights = Array.from({ length: last - first }, (_, i) => filter((first + i - centre + half) / width));
+    const centre = scale * (o + 0.5);
+    const first = Math.max(Math.trunc(centre - support + 0.5), 0);
+    const last = Math.min(Math.trunc(centre + support + 0.5), input);
+    const weights = Array.from({ length: last - first }, (_, i) => filter((first + i - centre + 0.5) / width));
     const total = weights.reduce((sum, w) => sum + w, 0);
     weights.forEach((w, i) => take(first + i, w / total));
   };

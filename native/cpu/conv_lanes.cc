@@ -109,9 +109,9 @@ bool run_any(Context& context, const Problem& p) {
 }
 
 bool suits(const ConvGeometry& g, const TensorView& in, const TensorView& out) {
-  return g.spatial == 2 && g.even_padding && g.groups == 1 && g.dilation[0] == 1 && g.dilation[1] == 1 && Images::fits(in) &&
-         Images::fits(out) && out.dims[1] <= kMaxOutputs && out.dims[3] >= kAccumulators / out.dims[1] &&
-         fills_lanes(g.n);
+  return g.spatial == 2 && g.even_padding && g.groups == 1 && g.dilation[0] == 1 && g.dilation[1] == 1 &&
+         Images::fits(in) && Images::fits(out) && out.dims[1] <= kMaxOutputs &&
+         out.dims[3] >= kAccumulators / out.dims[1] && fills_lanes(g.n);
 }
 
 // weight[k][c][row][col] through its strides, in the order that tile() reads.

@@ -77,8 +77,9 @@ float sum_of(const Lanes& lanes) {
 bool conv_backward_weight_lanes(Context& context, const ConvGeometry& g, const TensorView& grad_view,
                                 const TensorView& x_view, const TensorView& d_weight, const TensorView& d_bias) {
   const Choice choice = choose(g.kernel[1], g.k);
-  if (g.spatial != 2 || !g.even_padding || g.groups != 1 || g.dilation[0] != 1 || g.dilation[1] != 1 || g.c > kMaxInputs ||
-      g.k > kMaxOutputs || !choice.run || !Images::fits(grad_view) || !Images::fits(x_view) || !fills_lanes(g.n))
+  if (g.spatial != 2 || !g.even_padding || g.groups != 1 || g.dilation[0] != 1 || g.dilation[1] != 1 ||
+      g.c > kMaxInputs || g.k > kMaxOutputs || !choice.run || !Images::fits(grad_view) || !Images::fits(x_view) ||
+      !fills_lanes(g.n))
     return false;
   const Images grad(grad_view), x(x_view);
   const int64_t height = g.kernel[0], width = g.kernel[1], k_tiles = g.k / choice.k, tile_size = width * choice.k;

@@ -19,7 +19,8 @@ constexpr int64_t kPointSteps[3] = {int64_t{1} << 44, int64_t{1} << 24, 1};
 constexpr int64_t kPointLimits[3] = {int64_t{1} << 19, int64_t{1} << 20, int64_t{1} << 24};
 
 LENODE_HD ImagePoint image_point(int64_t packed) {
-  return {static_cast<int>(packed >> 44), static_cast<int>(packed >> 24 & 0xfffff), static_cast<int>(packed & 0xffffff)};
+  return {static_cast<int>(packed >> 44), static_cast<int>(packed >> 24 & 0xfffff),
+          static_cast<int>(packed & 0xffffff)};
 }
 
 struct ImageSteps {

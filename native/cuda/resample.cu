@@ -61,7 +61,8 @@ void op_resample(Context& context, const Call& call) {
   for (int k = 0; k < spatial; ++k) {
     sizes += y.dims[2 + k];
     if (y.dims[2 + k] >= kPointLimits[3 - spatial + k])
-      fail(ErrorCode::unsupported, "resample: a spatial dimension of " + std::to_string(y.dims[2 + k]) + " is too large");
+      fail(ErrorCode::unsupported,
+           "resample: a spatial dimension of " + std::to_string(y.dims[2 + k]) + " is too large");
   }
   if (x.rank != y.rank || spatial < 1 || spatial > 3 || table.numel() != sizes)
     fail(ErrorCode::invalid, "resample: the offsets do not fit the output");

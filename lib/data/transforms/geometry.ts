@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Size and place: resizing, crops, padding, flips.
 import { ArgumentError } from '../../native/errors.js';
-import { pad as padTensor } from '../../ops/view.js';
+import { pad as padTensor } from '../../ops/pad.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { Generator } from '../generator.js';
 import type { Image } from '../image.js';
