@@ -60,6 +60,14 @@ LENODE_HD T logistic(T x) {
   return (x >= T(0) ? T(1) : e) / (T(1) + e);
 }
 
+// tanh(log(1 + exp(x))), by one exponential that cannot overflow.
+template <class T>
+LENODE_HD T tanh_softplus(T x) {
+  const T e = exp_(-abs_(x));
+  const T part = x >= T(0) ? T(1) + T(2) * e : e * (e + T(2));
+  return part / (part + (x >= T(0) ? T(2) * e * e : T(2)));
+}
+
 #define LENODE_UNARY_FUNCTOR(name)                                            \
   struct name {                                                               \
     template <class T>                                                        \
@@ -146,6 +154,23 @@ LENODE_UNARY_FUNCTOR(softplus) {
   const T scaled = x * p.p[0];
   return scaled > p.p[1] ? x : log1p_(exp_(scaled)) / p.p[0];
 }
+LENODE_UNARY_FUNCTOR(threshold) { return x <= p.p[0] ? p.p[1] : x; }
+LENODE_UNARY_FUNCTOR(hardsigmoid) {
+  const T shifted = x + T(3);
+  const T positive = shifted < T(0) ? T(0) : shifted;
+  return (positive > T(6) ? T(6) : positive) / T(6);
+}
+LENODE_UNARY_FUNCTOR(hardswish) { return x * hardsigmoid::apply(x, p); }
+LENODE_UNARY_FUNCTOR(mish) { return x * tanh_softplus(x); }
+constexpr double kSeluScale = 1.0507009873554804934193349852946;
+constexpr double kSeluAlpha = 1.6732632423543772848170429916717;
+LENODE_UNARY_FUNCTOR(selu) { return T(kSeluScale) * (x < T(0) ? T(kSeluAlpha) * expm1_(x) : x); }
+LENODE_UNARY_FUNCTOR(celu) { return x < T(0) ? p.p[0] * expm1_(x / p.p[0]) : x; }
+LENODE_UNARY_FUNCTOR(logsigmoid) { return (x < T(0) ? x : T(0)) - log1p_(exp_(-abs_(x))); }
+LENODE_UNARY_FUNCTOR(smooth_l1) {
+  const T size = abs_(x);
+  return p.p[1] * (size < p.p[0] ? T(0.5) * x * x / p.p[0] : size - T(0.5) * p.p[0]);
+}
 
 LENODE_PREDICATE_FUNCTOR(logical_not) { return x == T(0); }
 LENODE_PREDICATE_FUNCTOR(isnan) { return is_nan(x); }
@@ -201,6 +226,15 @@ LENODE_BINARY_FUNCTOR(bce_with_logits) {
   const T positive = a > T(0) ? a : T(0);
   return positive - a * b + log1p_(exp_(-abs_(a)));
 }
+LENODE_BINARY_FUNCTOR(bce) {
+  const T yes = log_(a), no = log1p_(-a);
+  return (b - T(1)) * (no < T(-100) ? T(-100) : no) - b * (yes < T(-100) ? T(-100) : yes);
+}
+LENODE_BINARY_FUNCTOR(kl_div) {
+  if (p.p[0] != T(0)) return exp_(b) * (b - a);
+  return (b == T(0) ? T(0) : b * log_(b)) - b * a;
+}
+LENODE_BINARY_FUNCTOR(prelu) { return a > T(0) ? a : b * a; }
 
 LENODE_COMPARE_FUNCTOR(eq) { return a == b; }
 LENODE_COMPARE_FUNCTOR(ne) { return a != b; }
@@ -243,6 +277,26 @@ LENODE_BINARY_FUNCTOR(softplus_backward) {
   const T scaled = b * p.p[0];
   return scaled > p.p[1] ? a : a * logistic(scaled);
 }
+LENODE_BINARY_FUNCTOR(threshold_backward) { return b <= p.p[0] ? T(0) : a; }
+LENODE_BINARY_FUNCTOR(hardtanh_backward) { return (b <= p.p[0] || b >= p.p[1]) ? T(0) : a; }
+LENODE_BINARY_FUNCTOR(hardswish_backward) {
+  return b <= T(-3) ? T(0) : (b < T(3) ? a * (b / T(3) + T(0.5)) : a);
+}
+LENODE_BINARY_FUNCTOR(hardsigmoid_backward) { return (b > T(-3) && b < T(3)) ? a / T(6) : T(0); }
+LENODE_BINARY_FUNCTOR(mish_backward) {
+  const T t = tanh_softplus(b);
+  return a * (t + b * logistic(b) * (T(1) - t * t));
+}
+LENODE_BINARY_FUNCTOR(selu_backward) {
+  return a * (b <= T(0) ? T(kSeluScale * kSeluAlpha) * exp_(b) : T(kSeluScale));
+}
+LENODE_BINARY_FUNCTOR(celu_backward) { return b <= T(0) ? a * exp_(b / p.p[0]) : a; }
+LENODE_BINARY_FUNCTOR(logsigmoid_backward) { return a * logistic(-b); }
+LENODE_BINARY_FUNCTOR(smooth_l1_backward) {
+  if (abs_(b) < p.p[0]) return a * p.p[1] * b / p.p[0];
+  return a * p.p[1] * T((b > T(0)) - (b < T(0)));
+}
+LENODE_BINARY_FUNCTOR(prelu_backward_weight) { return b > T(0) ? T(0) : a * b; }
 
 LENODE_TERNARY_FUNCTOR(maximum_backward) { return b > c ? a : (b == c ? a / T(2) : (b < c ? T(0) : a)); }
 LENODE_TERNARY_FUNCTOR(minimum_backward) { return b < c ? a : (b == c ? a / T(2) : (b > c ? T(0) : a)); }
@@ -251,6 +305,11 @@ LENODE_TERNARY_FUNCTOR(pow_backward_exponent) {
   return (b == T(0) && c >= T(0)) ? T(0) : a * pow_(b, c) * log_(b);
 }
 LENODE_TERNARY_FUNCTOR(bce_with_logits_backward) { return a * (logistic(b) - c); }
+LENODE_TERNARY_FUNCTOR(bce_backward) {
+  const T spread = (T(1) - b) * b;
+  return a * (b - c) / (spread < T(1e-12) ? T(1e-12) : spread);
+}
+LENODE_TERNARY_FUNCTOR(prelu_backward) { return b > T(0) ? a : c * a; }
 
 #undef LENODE_UNARY_FUNCTOR
 #undef LENODE_PREDICATE_FUNCTOR

@@ -17,7 +17,8 @@ constexpr int64_t kCostly = 6;
 template <class F, class T, class Loop>
 inline void with_params(const void* p, Loop&& loop) {
   const Params<T> params = *static_cast<const Params<T>*>(p);
-  if constexpr (std::is_same_v<F, functor::gelu> || std::is_same_v<F, functor::gelu_backward>) {
+  if constexpr (std::is_same_v<F, functor::gelu> || std::is_same_v<F, functor::gelu_backward> ||
+                std::is_same_v<F, functor::kl_div>) {
     if (params.p[0] != T(0)) loop(Params<T>{{T(1), T(0)}});
     else loop(Params<T>{{T(0), T(0)}});
   } else {

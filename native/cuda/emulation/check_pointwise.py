@@ -11,7 +11,8 @@ SHAPES = [[1000], [3, 4, 8, 16], [2, 17], [0, 3]]
 
 UNARY = {name: getattr(torch, name) for name in 'neg abs sign square relu'.split()}
 UNARY_FLOAT = {name: getattr(torch, name) for name in (
-    'floor ceil round exp log sqrt rsqrt reciprocal sin cos erf sigmoid tanh').split()} | {'silu': F.silu}
+    'floor ceil round exp log sqrt rsqrt reciprocal sin cos erf sigmoid tanh').split()} | {name: getattr(F, name) for name in (
+    'silu mish hardswish hardsigmoid selu logsigmoid').split()}
 WITH_ATTRIBUTES = [
     ('clamp', (-1, .5), lambda x: x.clamp(-1, .5)),
     ('clamp', (-1, float('inf')), lambda x: x.clamp(min=-1)),
@@ -20,13 +21,19 @@ WITH_ATTRIBUTES = [
     ('gelu', (1,), lambda x: F.gelu(x, approximate='tanh')),
     ('elu', (.7,), lambda x: F.elu(x, .7)),
     ('softplus', (2, 3), lambda x: F.softplus(x, 2, 3)),
+    ('celu', (.7,), lambda x: F.celu(x, .7)),
+    ('threshold', (.3, -2), lambda x: F.threshold(x, .3, -2)),
+    ('smooth_l1', (.7, 1), lambda x: F.smooth_l1_loss(x, torch.zeros_like(x), reduction='none', beta=.7)),
+    ('smooth_l1', (.7, .7), lambda x: F.huber_loss(x, torch.zeros_like(x), reduction='none', delta=.7)),
 ]
 PREDICATES = [torch.logical_not, torch.isnan, torch.isfinite]
 BINARY = [torch.add, torch.sub, torch.mul, torch.minimum, torch.maximum]
 COMPARE = [getattr(torch, name) for name in 'eq ne lt le gt ge logical_and logical_or logical_xor'.split()]
 GRADIENTS = [('sigmoid', torch.sigmoid, 'y'), ('tanh', torch.tanh, 'y'), ('relu', torch.relu, 'y'),
              ('sqrt', torch.sqrt, 'y'), ('rsqrt', torch.rsqrt, 'y'), ('reciprocal', torch.reciprocal, 'y'),
-             ('erf', torch.erf, 'x'), ('silu', F.silu, 'x'), ('abs', torch.abs, 'x')]
+             ('erf', torch.erf, 'x'), ('silu', F.silu, 'x'), ('abs', torch.abs, 'x'), ('mish', F.mish, 'x'),
+             ('hardswish', F.hardswish, 'x'), ('hardsigmoid', F.hardsigmoid, 'x'), ('selu', F.selu, 'x'),
+             ('logsigmoid', F.logsigmoid, 'x')]
 
 
 def unary():
@@ -75,6 +82,16 @@ def binary():
     x, target, y = tensor([4, 40], torch.float32), torch.rand(4, 40), fresh([4, 40], torch.float32)
     run('bce_with_logits', [x, target], [y], (0,))
     check('bce_with_logits', y, F.binary_cross_entropy_with_logits(x, target, reduction='none'))
+    p = torch.rand(4, 40)
+    run('bce', [p, target], [y], (0,))
+    check('bce', y, F.binary_cross_entropy(p, target, reduction='none'), loose=True)
+    for log_target in (False, True):
+        other = x if log_target else target
+        run('kl_div', [p.log(), other], [y], (0, log_target))
+        check('kl_div', y, F.kl_div(p.log(), other, reduction='none', log_target=log_target), loose=True)
+    slopes = torch.rand(40)
+    run('prelu', [x, slopes.expand(4, 40)], [y], (0,))
+    check('prelu', y, F.prelu(x, slopes))
     run('pow', [target, x], [y], (0,))
     check('pow', y, target.pow(x))
 
@@ -104,6 +121,20 @@ def gradients():
     c = torch.where(torch.rand(50) < .5, b, values([50], torch.float32))
     run('maximum_backward', [a, b, c], [y], (0,))
     check('maximum_backward', y, torch.where(b > c, a, torch.where(b == c, a / 2, torch.zeros(50))))
+    p = torch.rand(50) * .8 + .1
+    run('bce_backward', [a, p, None], [y], (.25,))
+    check('bce_backward', y, a * (p - .25) / (p * (1 - p)), loose=True)
+    slopes = torch.rand(50)
+    run('prelu_backward', [a, b, slopes], [y], (0,))
+    check('prelu_backward', y, torch.where(b > 0, a, a * slopes))
+    run('prelu_backward_weight', [a, b], [y], (0,))
+    check('prelu_backward_weight', y, torch.where(b > 0, 0, a * b))
+    for name, attrs, slope in (('celu', (.7,), torch.where(b > 0, 1, (b / .7).exp())),
+                               ('hardtanh', (-.5, .5), ((b > -.5) & (b < .5)).float()),
+                               ('threshold', (.3,), (b > .3).float()),
+                               ('smooth_l1', (.7, 2), 2 * (b / .7).clamp(-1, 1))):
+        run(f'{name}_backward', [a, b], [y], (0, *attrs))
+        check(f'{name}_backward', y, a * slope, loose=True)
     run('bce_with_logits_backward', [a, b, None], [y], (.25,))
     check('bce_with_logits_backward', y, a * (torch.sigmoid(b) - .25))
 
