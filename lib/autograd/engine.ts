@@ -8,7 +8,7 @@ import { run } from '../native/run.js';
 import { checkTensor, emptyTensor, fresh, Tensor } from '../tensor/tensor.js';
 import { formatShape, isDense, sameShape, stridesLike } from '../tensor/shape.js';
 import { withoutGrad } from './mode.js';
-import type { Edge, Node } from './op.js';
+import { edgeTo, type Edge, type Node } from './op.js';
 
 export interface BackwardOptions {
   /** Keep what the operations saved, so that backward() can run through them again. Default false. */
@@ -82,7 +82,7 @@ function walk(
     roots.forEach((t, i) => {
       const g = gradients[i] ? checkRootGradient(t, gradients[i]!, where) : ones(t, where);
       g.inFlight += gradients[i] ? 2 : 1; // one more for a gradient that the caller owns
-      arrive({ node: t.gradFn as Node | null, output: t.outputIndex, leaf: t.gradFn ? null : t, shape: t.shape, dtype: t.dtype }, g);
+      arrive(edgeTo(t), g);
     });
     for (const state of states.values()) if (state.waiting === 0) ready.push(state);
 

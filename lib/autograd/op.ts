@@ -103,6 +103,10 @@ export interface OutputMeta {
 export class Node implements GradNode {
   /** Set when its saved values have been freed by a backward pass. */
   released = false;
+  /** The version of its outputs' storage when it was recorded. */
+  version = 0;
+  /** Whether its outputs are views of a leaf. */
+  ofLeaf = false;
   /** Outputs with hooks, or whose own gradients are asked for. */
   readonly observed: (Tensor | undefined)[] = [];
 
@@ -131,8 +135,14 @@ export class Node implements GradNode {
   }
 }
 
-function edgeTo(t: Tensor): Edge {
+/** @throws AutogradError when what is recorded of t is out of date */
+export function edgeTo(t: Tensor): Edge {
   const node = t.gradFn as Node | null;
+  if (node && (t.version.recorded ?? 0) > node.version)
+    throw new AutogradError(
+      `${node.name}: its result of shape [${t.shape.join(', ')}] shares memory with a tensor that a recorded operation ` +
+        'changed in place since; use that tensor, or clone() one of them before the change',
+    );
   return { node, output: t.outputIndex, leaf: node ? null : t, shape: t.shape, dtype: t.dtype };
 }
 
@@ -164,7 +174,7 @@ export function defineOp<A extends readonly unknown[], R extends OpResult, P = u
       edges[i] = needs ? edgeTo(t) : null;
     }
     const result = spec.forward(ctx, ...args);
-    record(result, spec, ctx, edges);
+    record(result, spec, ctx, edges, inputs);
     return result;
   };
 }
@@ -174,6 +184,7 @@ function record<A extends readonly unknown[], R extends OpResult, P>(
   spec: OpSpec<A, R, P>,
   ctx: Context<P>,
   edges: (Edge | null)[],
+  inputs: readonly unknown[],
 ): void {
   const outputs = (result instanceof Tensor ? [result] : result) as readonly Tensor[];
   const node = new Node(
@@ -186,6 +197,11 @@ function record<A extends readonly unknown[], R extends OpResult, P>(
   recordingNow()?.inner.add(node);
   outputs.forEach((t, i) => {
     if (!isFloating(t.dtype)) return; // positions, masks: no gradient passes through them
+    node.version = t.version.count;
+    if (t.isView) {
+      const source = inputs.find((x): x is Tensor => x instanceof Tensor && x.version === t.version);
+      node.ofLeaf = source !== undefined && (source.gradFn ? (source.gradFn as Node).ofLeaf : source.requiresGrad);
+    }
     t.requiresGrad = true;
     t.gradFn = node;
     t.outputIndex = i;

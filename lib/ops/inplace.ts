@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Changes in place. They are not recorded: a tensor that takes part in gradients can be changed only under noGrad(),
-// as optimizers and initialisation do.
+// Changes in place. These are not recorded: a tensor that takes part in gradients can be changed only under noGrad(),
+// as optimizers and initialisation do. Recorded ones, such as relu_(), begin with rewrite().
 import { isGradEnabled } from '../autograd/mode.js';
+import type { Node } from '../autograd/op.js';
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
@@ -19,9 +20,28 @@ export function mutate(x: Tensor, where: string): Tensor {
       `${where}: a tensor that requires gradients cannot be changed in place while operations are recorded; ` +
         'do it inside noGrad()',
     );
+  return mark(x, where);
+}
+
+function mark(x: Tensor, where: string): Tensor {
   if (x.strides.some((stride, i) => stride === 0 && x.shape[i]! > 1))
     throw new ArgumentError(`${where}: an expanded tensor shares memory between elements and cannot be changed in place`);
   x.version.count++;
+  return x;
+}
+
+/**
+ * Checks that a recorded operation may write its result over x, and marks it as changed. After the change of a view,
+ * what it is part of can take part in no gradient any more: its record would have to change too.
+ */
+export function rewrite(x: Tensor, where: string): Tensor {
+  checkTensor(x, where);
+  if (!x.requiresGrad || !isGradEnabled()) return mark(x, where);
+  if (x.isLeaf) throw new AutogradError(`${where}: a leaf that requires gradients cannot be changed in place`);
+  if ((x.gradFn as Node).ofLeaf)
+    throw new AutogradError(`${where}: a view of a leaf that requires gradients cannot be changed in place`);
+  mark(x, where);
+  x.version.recorded = x.version.count;
   return x;
 }
 

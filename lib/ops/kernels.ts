@@ -59,7 +59,7 @@ function broadcastOutput(a: Tensor, b: Tensor, where: string, dtype: DType): Ten
 }
 
 export function ternaryKernel(
-  op: typeof Op.maximumBackward | typeof Op.minimumBackward | typeof Op.powBackwardBase | typeof Op.powBackwardExponent | typeof Op.bceWithLogitsBackward,
+  op: typeof Op.maximumBackward | typeof Op.minimumBackward | typeof Op.powBackwardBase | typeof Op.powBackwardExponent | typeof Op.bceWithLogitsBackward | typeof Op.bceBackward | typeof Op.preluBackward,
   a: Tensor,
   b: Tensor | number,
   c: Tensor | number,

@@ -5,6 +5,7 @@ import { backward, type BackwardOptions } from '../autograd/engine.js';
 import type { Shape } from '../tensor/shape.js';
 import type { DType } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
+import * as activation from './activation.js';
 import * as pick from './pick.js';
 import * as inplace from './inplace.js';
 import * as matrix from './matmul.js';
@@ -35,9 +36,9 @@ const methods = {
   sin: pointwise.sin,
   cos: pointwise.cos,
   erf: pointwise.erf,
-  relu: pointwise.relu,
-  sigmoid: pointwise.sigmoid,
-  tanh: pointwise.tanh,
+  relu: activation.relu,
+  sigmoid: activation.sigmoid,
+  tanh: activation.tanh,
   clamp: pointwise.clamp,
   logicalNot: pointwise.logicalNot,
   isnan: pointwise.isnan,
@@ -111,6 +112,7 @@ const methods = {
   gather: pick.gather,
   scatterAdd: pick.scatterAdd,
   // in place
+  relu_: activation.relu_,
   add_: inplace.add_,
   sub_: inplace.sub_,
   mul_: inplace.mul_,

@@ -9,44 +9,10 @@ import { broadcastShapes } from '../tensor/shape.js';
 import { checkTensor, fresh, Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
 import { binaryKernel, copyKernel, sumTo, ternaryKernel, unaryKernel, type BinaryId, type UnaryId } from './kernels.js';
-import { floating, promote, type Operand } from './promote.js';
+import { promote, type Operand } from './promote.js';
+import { by, unary } from './unary.js';
 
 // ---- unary -----------------------------------------------------------------------------------------------------
-
-interface UnarySpec {
-  /** Integers are computed in float32, as their results are rarely integers. */
-  float?: boolean;
-  /** Under autocast(), half types are computed in float32 too. */
-  full?: boolean;
-  /** Which tensor the gradient needs. */
-  save?: 'input' | 'output';
-  /** The gradient; absent: zero nearly everywhere. */
-  gradient?: (g: Tensor, saved: Tensor, attrs: readonly number[]) => Tensor;
-}
-
-function unary<Attrs extends readonly number[] = []>(name: string, op: UnaryId, spec: UnarySpec) {
-  const { float = false, full: precise = false, save = 'input', gradient } = spec;
-  const apply = defineOp({
-    name,
-    forward(ctx: Context<readonly number[]>, x: Tensor, attrs: readonly number[]): Tensor {
-      const y = unaryKernel(op, x, attrs);
-      if (gradient) ctx.save(save === 'input' ? x : y);
-      ctx.keep(attrs);
-      return y;
-    },
-    gradients: gradient ? [(g, ctx) => gradient(g, ctx.saved(0), ctx.params)] : [(g) => binaryKernel(Op.mul, g, 0)],
-  });
-  return (x: Tensor, ...attrs: Attrs): Tensor => {
-    checkTensor(x, name);
-    return apply(precise ? full(floating(x)) : float ? floating(x) : x, attrs);
-  };
-}
-
-// The gradient as one native operation of (gradient, saved tensor).
-const by =
-  (op: BinaryId) =>
-  (g: Tensor, saved: Tensor, attrs: readonly number[]): Tensor =>
-    binaryKernel(op, g, saved, attrs);
 
 export const neg = unary('neg', Op.neg, { gradient: (g) => unaryKernel(Op.neg, g) });
 export const abs = unary('abs', Op.abs, { gradient: by(Op.absBackward) });
@@ -82,42 +48,6 @@ export const cos = unary('cos', Op.cos, {
   gradient: (g, x) => binaryKernel(Op.mul, g, unaryKernel(Op.neg, unaryKernel(Op.sin, x))),
 });
 export const erf = unary('erf', Op.erf, { float: true, gradient: by(Op.erfBackward) });
-
-export const relu = unary('relu', Op.relu, { save: 'output', gradient: by(Op.reluBackward) });
-export const sigmoid = unary('sigmoid', Op.sigmoid, { float: true, save: 'output', gradient: by(Op.sigmoidBackward) });
-export const tanh = unary('tanh', Op.tanh, { float: true, save: 'output', gradient: by(Op.tanhBackward) });
-/** x * sigmoid(x), also called swish. */
-export const silu = unary('silu', Op.silu, { float: true, gradient: by(Op.siluBackward) });
-
-const leakyReluOp = unary<[slope: number]>('leakyRelu', Op.leakyRelu, { float: true, gradient: by(Op.leakyReluBackward) });
-/** x where positive, else `negativeSlope` (default 0.01) times x. */
-export function leakyRelu(x: Tensor, { negativeSlope = 0.01 }: { negativeSlope?: number } = {}): Tensor {
-  return leakyReluOp(x, negativeSlope);
-}
-
-const geluOp = unary<[tanh: number]>('gelu', Op.gelu, { float: true, gradient: by(Op.geluBackward) });
-/** Gaussian error linear unit (Hendrycks and Gimpel, arXiv:1606.08415), exact or with the tanh approximation. */
-export function gelu(x: Tensor, { approximate = 'none' }: { approximate?: 'none' | 'tanh' } = {}): Tensor {
-  if (approximate !== 'none' && approximate !== 'tanh')
-    throw new ArgumentError(`gelu: approximate must be 'none' or 'tanh', got ${String(approximate)}`);
-  return geluOp(x, approximate === 'tanh' ? 1 : 0);
-}
-
-const eluOp = unary<[alpha: number]>('elu', Op.elu, { float: true, gradient: by(Op.eluBackward) });
-/** x where positive, else alpha (default 1) * (exp(x) - 1). */
-export function elu(x: Tensor, { alpha = 1 }: { alpha?: number } = {}): Tensor {
-  return eluOp(x, alpha);
-}
-
-const softplusOp = unary<[beta: number, threshold: number]>('softplus', Op.softplus, {
-  float: true,
-  full: true,
-  gradient: by(Op.softplusBackward),
-});
-/** log(1 + exp(beta x)) / beta, and x itself where beta x exceeds the threshold (default 20). */
-export function softplus(x: Tensor, { beta = 1, threshold = 20 }: { beta?: number; threshold?: number } = {}): Tensor {
-  return softplusOp(x, beta, threshold);
-}
 
 const clampOp = unary<[min: number, max: number]>('clamp', Op.clamp, { gradient: by(Op.clampBackward) });
 /** Limits values to [min, max]; either side may be left open. NaN stays NaN. */

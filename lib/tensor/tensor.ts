@@ -20,6 +20,8 @@ import {
 /** Counts in-place changes of a storage, so that backward can tell when a value it saved is no longer the same. */
 export interface StorageVersion {
   count: number;
+  /** The count after the last change that was recorded: what was recorded of the storage before is out of date. */
+  recorded?: number;
 }
 
 /** A step of the recorded computation; see autograd/. Tensors only pass it on. */

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// How an elementwise function of one tensor is written.
+import { defineOp, type Context } from '../autograd/op.js';
+import { DTypeError } from '../native/errors.js';
+import { run } from '../native/run.js';
+import { Op } from '../native/ops.gen.js';
+import { isFloating } from '../tensor/dtype.js';
+import { checkTensor, type Tensor } from '../tensor/tensor.js';
+import { full } from './autocast.js';
+import { rewrite } from './inplace.js';
+import { binaryKernel, copyKernel, unaryKernel, type BinaryId, type UnaryId } from './kernels.js';
+import { floating } from './promote.js';
+
+type Attributes = readonly number[];
+
+export interface UnarySpec {
+  /** Integers are computed in float32, as their results are rarely integers. */
+  float?: boolean;
+  /** Under autocast(), half types are computed in float32 too. */
+  full?: boolean;
+  /** Which tensor the gradient needs; it may depend on the attributes. */
+  save?: 'input' | 'output' | ((attrs: Attributes) => 'input' | 'output');
+  /** The gradient; absent: zero nearly everywhere. */
+  gradient?: (g: Tensor, saved: Tensor, attrs: Attributes) => Tensor;
+}
+
+/** A unary function, and its form that writes the result over its argument. */
+export interface Unary<Attrs extends Attributes> {
+  (x: Tensor, ...attrs: Attrs): Tensor;
+  inPlace(x: Tensor, ...attrs: Attrs): Tensor;
+}
+
+/** The gradient as one native operation of (gradient, saved tensor). */
+export const by =
+  (op: BinaryId) =>
+  (g: Tensor, saved: Tensor, attrs: Attributes): Tensor =>
+    binaryKernel(op, g, saved, attrs);
+
+export function unary<Attrs extends Attributes = []>(name: string, op: UnaryId, spec: UnarySpec): Unary<Attrs> {
+  const { float = false, full: precise = false, save = 'input', gradient } = spec;
+  const savesInput = (attrs: Attributes) => (typeof save === 'string' ? save : save(attrs)) === 'input';
+  const gradients = gradient
+    ? [(g: Tensor, ctx: Context<Attributes>) => gradient(g, ctx.saved(0), ctx.params)]
+    : [(g: Tensor) => binaryKernel(Op.mul, g, 0)];
+  const apply = defineOp({
+    name,
+    forward(ctx: Context<Attributes>, x: Tensor, attrs: Attributes): Tensor {
+      const y = unaryKernel(op, x, attrs);
+      if (gradient) ctx.save(savesInput(attrs) ? x : y);
+      ctx.keep(attrs);
+      return y;
+    },
+    gradients,
+  });
+  const overwrite = defineOp({
+    name: `${name}_`,
+    forward(ctx: Context<Attributes>, x: Tensor, attrs: Attributes): Tensor {
+      const before = ctx.recording && gradient && savesInput(attrs) ? copyKernel(x) : null;
+      rewrite(x, `${name}_`);
+      run(op, [x] as never, [x] as never, attrs as never);
+      if (gradient) ctx.save(before ?? x);
+      ctx.keep(attrs);
+      return x;
+    },
+    gradients,
+  });
+  const outOfPlace = (x: Tensor, ...attrs: Attrs): Tensor => {
+    checkTensor(x, name);
+    return apply(precise ? full(floating(x)) : float ? floating(x) : x, attrs);
+  };
+  const inPlace = (x: Tensor, ...attrs: Attrs): Tensor => {
+    checkTensor(x, `${name}_`);
+    if (float && !isFloating(x.dtype))
+      throw new DTypeError(`${name}_: a floating result cannot be stored in a tensor of dtype ${x.dtype}`);
+    return overwrite(x, attrs);
+  };
+  return Object.assign(outOfPlace, { inPlace });
+}
