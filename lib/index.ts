@@ -50,6 +50,7 @@ export {
   uniform_,
 } from './ops/random.js';
 export * from './ops/pointwise.js';
+export { celu, elu, gelu, leakyRelu, prelu, relu, relu_, selu, sigmoid, silu, softplus, tanh } from './ops/activation.js';
 export { all, amax, amin, any, mean, prod, std, sum, variance as var } from './ops/reduce.js';
 export * from './ops/order.js';
 export { cat, stack } from './ops/join.js';

@@ -1,6 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // What users know as F: the functions behind the layers of nn, by PyTorch's names.
 export {
+  celu,
+  elu,
+  gelu,
+  hardsigmoid,
+  hardswish,
+  hardtanh,
+  leakyRelu,
+  logsigmoid,
+  mish,
+  prelu,
+  relu,
+  relu_,
+  relu6,
+  selu,
+  sigmoid,
+  silu,
+  softplus,
+  softsign,
+  tanh,
+  threshold,
+  type InPlace,
+} from './activation.js';
+export {
   conv1d,
   conv2d,
   conv3d,
@@ -12,23 +35,30 @@ export {
   type NhwcConvOptions,
 } from './conv.js';
 export { groupNorm, instanceNorm, layerNorm, type InstanceNormOptions, type NormOptions } from './group-norm.js';
-export { dropout, type DropoutOptions } from './dropout.js';
 export {
-  binaryCrossEntropyWithLogits,
-  crossEntropy,
-  l1Loss,
-  mseLoss,
-  nllLoss,
-  type BinaryCrossEntropyOptions,
-  type CrossEntropyOptions,
-  type LossOptions,
-  type NllLossOptions,
-  type Reduction,
-} from './loss.js';
+  alphaDropout,
+  dropout,
+  dropout1d,
+  dropout2d,
+  dropout3d,
+  featureAlphaDropout,
+  type DropoutOptions,
+} from './dropout.js';
+export { crossEntropy, nllLoss, type CrossEntropyOptions, type NllLossOptions } from './loss.js';
+export type { LossOptions, Reduction } from './loss-options.js';
+export { bilinear } from './bilinear.js';
 export { linear } from './matmul.js';
 export { batchNorm, type BatchNormOptions } from './normalization.js';
 export { embedding, oneHot, type EmbeddingOptions } from './pick.js';
-export { elu, gelu, leakyRelu, relu, sigmoid, silu, softplus, tanh } from './pointwise.js';
+export {
+  binaryCrossEntropy,
+  binaryCrossEntropyWithLogits,
+  klDiv,
+  type BinaryCrossEntropyOptions,
+  type BinaryCrossEntropyWithLogitsOptions,
+  type KLDivOptions,
+} from './probability-loss.js';
+export { huberLoss, l1Loss, mseLoss, smoothL1Loss, type HuberOptions, type SmoothL1Options } from './regression-loss.js';
 export {
   adaptiveAvgPool1d,
   adaptiveAvgPool2d,
@@ -51,7 +81,7 @@ export {
   type NhwcPoolOptions,
 } from './pool.js';
 export { localResponseNorm, type LocalResponseNormOptions } from './response-norm.js';
-export { logSoftmax, softmax } from './softmax.js';
+export { logSoftmax, softmax, softmin } from './softmax.js';
 export { interpolate, type InterpolateMode, type InterpolateOptions } from './interpolate.js';
 export { lpPool1d, lpPool2d, lpPool3d, type LPPoolOptions } from './lp-pool.js';
 export { channelShuffle, pixelShuffle, pixelUnshuffle } from './shuffle.js';

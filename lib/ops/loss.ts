@@ -1,39 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loss functions, with PyTorch's reductions.
+// Losses of classification into one of several classes.
 import { isGradEnabled } from '../autograd/mode.js';
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { rememberOrigin, run } from '../native/run.js';
 import { isFloating, type DType } from '../tensor/dtype.js';
-import { broadcastShapes, formatShape, sameShape, type Shape } from '../tensor/shape.js';
+import { formatShape, sameShape, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
-import { checkChoice, checkFloat, checkNumber, checkSameDType } from './checks.js';
-import { binaryKernel, like, reduceKernel, ternaryKernel, unaryKernel } from './kernels.js';
-import { add, mul, neg, sub } from './pointwise.js';
-import { promote } from './promote.js';
+import { checkFloat, checkNumber, checkSameDType } from './checks.js';
+import { like } from './kernels.js';
+import { checkReduction, reductions, type LossOptions } from './loss-options.js';
+import { add, mul, neg } from './pointwise.js';
 import { mean, sum } from './reduce.js';
 import { logSoftmax } from './softmax.js';
 import { reshape } from './view.js';
-
-/** What becomes of the single losses: their mean, their sum, or nothing. */
-export type Reduction = 'mean' | 'sum' | 'none';
-
-export interface LossOptions {
-  /** Default 'mean'. */
-  reduction?: Reduction;
-}
-
-const reductions = ['none', 'mean', 'sum'] as const; // in the order of the native codes
-const checkReduction = (value: unknown, where: string): Reduction =>
-  value === undefined ? 'mean' : checkChoice(value, reductions, where, 'reduction');
-
-function reduced(losses: Tensor, reduction: Reduction): Tensor {
-  return reduction === 'none' ? losses : reduction === 'sum' ? sum(losses) : mean(losses);
-}
-
-// ---- classification --------------------------------------------------------------------------------------------------
 
 export interface NllLossOptions extends LossOptions {
   /** [C]: how much each class counts. Default: all alike. */
@@ -195,129 +177,4 @@ export function nllLoss(logProbs: Tensor, target: Tensor, options: NllLossOption
   checkTensor(target, 'nllLoss', 'target');
   checkClasses(input, options.weight, 'nllLoss');
   return classLoss(nllLossOp, 'nllLoss', input, target, options);
-}
-
-// ---- regression ------------------------------------------------------------------------------------------------------
-
-// A loss of the difference between input and target; `gradient` is that of (incoming gradient, difference).
-function differenceLoss(name: string, value: (d: Tensor) => Tensor, gradient: (g: Tensor, d: Tensor) => Tensor) {
-  const apply = defineOp({
-    name,
-    inputs: 2,
-    forward(ctx: Context<Reduction>, a: Tensor, b: Tensor, reduction: Reduction): Tensor {
-      const d = binaryKernel(Op.sub, a, b);
-      ctx.save(d);
-      ctx.keep(reduction);
-      const losses = value(d);
-      if (reduction === 'none') return losses;
-      return reduceKernel(reduction === 'sum' ? Op.sum : Op.mean, losses, [...losses.shape.keys()], false);
-    },
-    backward([g], ctx) {
-      const d = ctx.saved(0);
-      const scaled = ctx.params === 'mean' ? binaryKernel(Op.mul, g!, 1 / d.numel) : g!;
-      const dInput = gradient(scaled, d);
-      return [ctx.needs[0] ? dInput : null, ctx.needs[1] ? unaryKernel(Op.neg, dInput) : null];
-    },
-  });
-  return (input: Tensor, target: Tensor, options: LossOptions = {}): Tensor => {
-    checkTensor(input, name);
-    checkTensor(target, name, 'target');
-    if (!sameShape(input.shape, target.shape))
-      throw new ShapeError(
-        `${name}: input and target must have one shape, got ${formatShape(input.shape)} and ${formatShape(target.shape)}`,
-      );
-    const [a, b] = promote(full(input), full(target), name) as [Tensor, Tensor];
-    checkFloat(a, name);
-    return apply(a, b, checkReduction(options.reduction, name));
-  };
-}
-
-/**
- * Squared error (input - target)².
- *
- * @param input any shape, floating
- * @param target the same shape: unlike PyTorch, which only warns, other shapes are not broadcast
- * @throws ShapeError, DTypeError; ArgumentError for an unknown reduction
- */
-export const mseLoss = differenceLoss(
-  'mseLoss',
-  (d) => unaryKernel(Op.square, d),
-  (g, d) => binaryKernel(Op.mul, binaryKernel(Op.mul, g, 2), d),
-);
-
-/** Absolute error |input - target|. Arguments and errors are those of mseLoss. */
-export const l1Loss = differenceLoss(
-  'l1Loss',
-  (d) => unaryKernel(Op.abs, d),
-  (g, d) => binaryKernel(Op.absBackward, g, d),
-);
-
-// ---- binary classification -------------------------------------------------------------------------------------------
-
-export interface BinaryCrossEntropyOptions extends LossOptions {
-  /** Factor of each loss; broadcast to the input's shape. */
-  weight?: Tensor | null;
-  /** Factor of the positive targets' part, often one number per class; broadcast to the input's shape. */
-  posWeight?: Tensor | null;
-}
-
-const bceOp = defineOp({
-  name: 'binaryCrossEntropyWithLogits',
-  forward(ctx: Context, x: Tensor, target: Tensor): Tensor {
-    ctx.save(x, target);
-    return binaryKernel(Op.bceWithLogits, x, target);
-  },
-  gradients: [
-    (g, ctx) => ternaryKernel(Op.bceWithLogitsBackward, g, ctx.saved(0), ctx.saved(1)),
-    (g, ctx) => unaryKernel(Op.neg, binaryKernel(Op.mul, g, ctx.saved(0))),
-  ],
-});
-
-// log(1 + exp(-x)): the loss of a positive target.
-const positiveLossOp = defineOp({
-  name: 'binaryCrossEntropyWithLogits',
-  forward(ctx: Context, x: Tensor): Tensor {
-    ctx.save(x);
-    return binaryKernel(Op.bceWithLogits, x, 1);
-  },
-  gradients: [(g, ctx) => ternaryKernel(Op.bceWithLogitsBackward, g, ctx.saved(0), 1)],
-});
-
-/**
- * Cross entropy of sigmoid(input) with probabilities, without overflow: for tasks in which several classes may hold.
- *
- * @param input any shape, floating: scores
- * @param target the same shape: probabilities
- * @throws ShapeError, DTypeError; ArgumentError for an unknown reduction
- */
-export function binaryCrossEntropyWithLogits(input: Tensor, target: Tensor, options: BinaryCrossEntropyOptions = {}): Tensor {
-  const where = 'binaryCrossEntropyWithLogits';
-  checkTensor(input, where);
-  checkTensor(target, where, 'target');
-  checkFloat(input, where);
-  if (!sameShape(input.shape, target.shape))
-    throw new ShapeError(
-      `${where}: target must have the input's shape ${formatShape(input.shape)}, got ${formatShape(target.shape)}`,
-    );
-  const reduction = checkReduction(options.reduction, where);
-  const factor = (w: Tensor | null | undefined, name: string): Tensor | null => {
-    if (!w) return null;
-    checkTensor(w, where, name);
-    if (!sameShape(broadcastShapes(w.shape, input.shape, where), input.shape))
-      throw new ShapeError(`${where}: ${name} ${formatShape(w.shape)} cannot be broadcast to the input's shape ${formatShape(input.shape)}`);
-    return w;
-  };
-  const weight = factor(options.weight, 'weight');
-  const posWeight = factor(options.posWeight, 'posWeight');
-  const [x, y] = promote(full(input), full(target), where) as [Tensor, Tensor];
-  let losses: Tensor;
-  if (posWeight) {
-    // (1 - y) x + (1 + (posWeight - 1) y) log(1 + exp(-x))
-    const positive = add(mul(sub(posWeight, 1), y), 1);
-    losses = add(mul(sub(1, y), x), mul(positive, positiveLossOp(x)));
-  } else {
-    losses = bceOp(x, y);
-  }
-  if (weight) losses = mul(losses, weight);
-  return reduced(losses, reduction);
 }

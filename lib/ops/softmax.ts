@@ -8,6 +8,7 @@ import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
 import { checkFloat } from './checks.js';
 import { like } from './kernels.js';
+import { neg } from './pointwise.js';
 import { cast } from './promote.js';
 
 type SoftmaxId = typeof Op.softmax | typeof Op.logSoftmax;
@@ -56,3 +57,8 @@ export const softmax = normalized('softmax', Op.softmax, Op.softmaxBackward);
  * Arguments and errors are those of softmax.
  */
 export const logSoftmax = normalized('logSoftmax', Op.logSoftmax, Op.logSoftmaxBackward);
+
+/** softmax(-x, dim): the largest part for the smallest element. Arguments and errors are those of softmax. */
+export function softmin(x: Tensor, dim: number, options: { dtype?: DType } = {}): Tensor {
+  return softmax(neg(checkTensor(x, 'softmin')), dim, options);
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// PyTorch's reductions of losses.
+import type { Tensor } from '../tensor/tensor.js';
+import { checkChoice } from './checks.js';
+import { mean, sum } from './reduce.js';
+
+/** What becomes of the single losses: their mean, their sum, or nothing. */
+export type Reduction = 'mean' | 'sum' | 'none';
+
+export interface LossOptions {
+  /** Default 'mean'. */
+  reduction?: Reduction;
+}
+
+/** In the order of the native codes. */
+export const reductions = ['none', 'mean', 'sum'] as const;
+export const checkReduction = (value: unknown, where: string): Reduction =>
+  value === undefined ? 'mean' : checkChoice(value, reductions, where, 'reduction');
+
+export function reduced(losses: Tensor, reduction: Reduction): Tensor {
+  return reduction === 'none' ? losses : reduction === 'sum' ? sum(losses) : mean(losses);
+}
