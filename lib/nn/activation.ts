@@ -1,15 +1,68 @@
 // SPDX-License-Identifier: Apache-2.0
-// Activations: any shape to the same shape.
-import { elu, gelu, leakyRelu, relu, sigmoid, silu, softplus, tanh } from '../ops/pointwise.js';
-import { logSoftmax, softmax } from '../ops/softmax.js';
+// Activations: any shape to the same shape. With `inplace` (default false) the result is written over the input, which
+// then is the result; it must not be a leaf that requires gradients.
+import { withoutGrad } from '../autograd/mode.js';
+import { ShapeError } from '../native/errors.js';
+import {
+  celu,
+  checkBounds,
+  elu,
+  gelu,
+  hardsigmoid,
+  hardswish,
+  hardtanh,
+  leakyRelu,
+  logsigmoid,
+  mish,
+  prelu,
+  relu,
+  relu6,
+  selu,
+  sigmoid,
+  silu,
+  softplus,
+  softsign,
+  tanh,
+  threshold,
+  type InPlace,
+} from '../ops/activation.js';
+import { checkInteger, checkNumber } from '../ops/checks.js';
+import { fill_ } from '../ops/inplace.js';
+import { logSoftmax, softmax, softmin } from '../ops/softmax.js';
+import { formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { emptyParameter, type FactoryOptions } from './factory.js';
 import { Module } from './module.js';
+import type { Parameter } from './parameter.js';
 import * as repr from './repr.js';
 
+abstract class InPlaceActivation extends Module {
+  readonly inplace: boolean;
+
+  constructor({ inplace = false }: InPlace = {}) {
+    super();
+    this.inplace = inplace;
+  }
+  /** What extraRepr() says before `inplace`. */
+  protected describe(): string[] {
+    return [];
+  }
+  override extraRepr(): string {
+    return [...this.describe(), ...(this.inplace ? ['inplace=True'] : [])].join(', ');
+  }
+}
+
 /** max(x, 0) */
-export class ReLU extends Module {
+export class ReLU extends InPlaceActivation {
   forward(x: Tensor): Tensor {
-    return relu(x);
+    return relu(x, this);
+  }
+}
+
+/** min(max(x, 0), 6) */
+export class ReLU6 extends InPlaceActivation {
+  forward(x: Tensor): Tensor {
+    return relu6(x, this);
   }
 }
 
@@ -20,6 +73,13 @@ export class Sigmoid extends Module {
   }
 }
 
+/** log(sigmoid(x)), without overflow. */
+export class LogSigmoid extends Module {
+  forward(x: Tensor): Tensor {
+    return logsigmoid(x);
+  }
+}
+
 /** Hyperbolic tangent. */
 export class Tanh extends Module {
   forward(x: Tensor): Tensor {
@@ -27,42 +87,171 @@ export class Tanh extends Module {
   }
 }
 
-/** x sigmoid(x), also called swish (Elfwing et al., arXiv:1702.03118). */
-export class SiLU extends Module {
+/** x / (1 + |x|) */
+export class Softsign extends Module {
   forward(x: Tensor): Tensor {
-    return silu(x);
+    return softsign(x);
+  }
+}
+
+/** x sigmoid(x), also called swish (Elfwing et al., arXiv:1702.03118). */
+export class SiLU extends InPlaceActivation {
+  forward(x: Tensor): Tensor {
+    return silu(x, this);
+  }
+}
+
+/** x tanh(log(1 + exp(x))) (Misra, arXiv:1908.08681). */
+export class Mish extends InPlaceActivation {
+  forward(x: Tensor): Tensor {
+    return mish(x, this);
+  }
+}
+
+// PyTorch prints these two without their option.
+abstract class HardActivation extends InPlaceActivation {
+  override extraRepr(): string {
+    return '';
+  }
+}
+
+/** min(max(x + 3, 0), 6) / 6 */
+export class Hardsigmoid extends HardActivation {
+  forward(x: Tensor): Tensor {
+    return hardsigmoid(x, this);
+  }
+}
+
+/** x hardsigmoid(x) (Howard et al., arXiv:1905.02244). */
+export class Hardswish extends HardActivation {
+  forward(x: Tensor): Tensor {
+    return hardswish(x, this);
+  }
+}
+
+/** The scaled ELU that keeps mean 0 and variance 1 (Klambauer et al., arXiv:1706.02515). */
+export class SELU extends InPlaceActivation {
+  forward(x: Tensor): Tensor {
+    return selu(x, this);
+  }
+}
+
+/** x limited to [minVal, maxVal], by default [-1, 1]. @throws ArgumentError unless minVal < maxVal */
+export class Hardtanh extends InPlaceActivation {
+  readonly minVal: number;
+  readonly maxVal: number;
+
+  constructor({ minVal = -1, maxVal = 1, ...options }: { minVal?: number; maxVal?: number } & InPlace = {}) {
+    super(options);
+    checkBounds(minVal, maxVal, 'Hardtanh');
+    this.minVal = minVal;
+    this.maxVal = maxVal;
+  }
+  forward(x: Tensor): Tensor {
+    return hardtanh(x, this);
+  }
+  protected override describe(): string[] {
+    return [`min_val=${repr.float(this.minVal)}, max_val=${repr.float(this.maxVal)}`];
+  }
+}
+
+/** x where it exceeds the threshold, else `value`. */
+export class Threshold extends InPlaceActivation {
+  constructor(
+    readonly threshold: number,
+    readonly value: number,
+    options: InPlace = {},
+  ) {
+    super(options);
+  }
+  forward(x: Tensor): Tensor {
+    return threshold(x, this.threshold, this.value, this);
+  }
+  protected override describe(): string[] {
+    return [`threshold=${this.threshold}, value=${this.value}`];
   }
 }
 
 /** x where positive, else `negativeSlope` times x; default 0.01. */
-export class LeakyReLU extends Module {
+export class LeakyReLU extends InPlaceActivation {
   readonly negativeSlope: number;
 
-  constructor({ negativeSlope = 0.01 }: { negativeSlope?: number } = {}) {
-    super();
+  constructor({ negativeSlope = 0.01, ...options }: { negativeSlope?: number } & InPlace = {}) {
+    super(options);
     this.negativeSlope = negativeSlope;
   }
   forward(x: Tensor): Tensor {
     return leakyRelu(x, this);
   }
+  protected override describe(): string[] {
+    return [`negative_slope=${repr.float(this.negativeSlope)}`];
+  }
+}
+
+/**
+ * x where positive, else a learned slope times x (He et al., arXiv:1502.01852): [N, C, ...] to the same.
+ *
+ * Options and their defaults: init 0.25, the slope at first; dtype float32; device.
+ *
+ * @param numParameters 1, or one slope per channel
+ * @throws ArgumentError for other numbers; forward() throws ShapeError for another number of channels
+ */
+export class PReLU extends Module {
+  /** [numParameters] */
+  readonly weight: Parameter;
+  readonly init: number;
+
+  constructor(
+    readonly numParameters = 1,
+    { init = 0.25, ...factory }: { init?: number } & FactoryOptions = {},
+  ) {
+    super();
+    checkInteger(numParameters, 1, 'PReLU', 'numParameters');
+    this.init = checkNumber(init, -Number.MAX_VALUE, Number.MAX_VALUE, 'PReLU', 'init');
+    this.weight = emptyParameter([numParameters], factory, 'PReLU');
+    this.resetParameters();
+  }
+  /** Sets the slopes to `init`. */
+  resetParameters(): void {
+    withoutGrad(() => fill_(this.weight, this.init));
+  }
+  forward(x: Tensor): Tensor {
+    return prelu(x, this.weight);
+  }
   override extraRepr(): string {
-    return `negative_slope=${repr.float(this.negativeSlope)}`;
+    return `num_parameters=${this.numParameters}`;
   }
 }
 
 /** x where positive, else alpha (exp(x) - 1); default alpha 1 (Clevert et al., arXiv:1511.07289). */
-export class ELU extends Module {
+export class ELU extends InPlaceActivation {
   readonly alpha: number;
 
-  constructor({ alpha = 1 }: { alpha?: number } = {}) {
-    super();
+  constructor({ alpha = 1, ...options }: { alpha?: number } & InPlace = {}) {
+    super(options);
     this.alpha = alpha;
   }
   forward(x: Tensor): Tensor {
     return elu(x, this);
   }
-  override extraRepr(): string {
-    return `alpha=${repr.float(this.alpha)}`;
+  protected override describe(): string[] {
+    return [`alpha=${repr.float(this.alpha)}`];
+  }
+}
+
+/** x where positive, else alpha (exp(x / alpha) - 1); default alpha 1 (Barron, arXiv:1704.07483). */
+export class CELU extends InPlaceActivation {
+  readonly alpha: number;
+
+  constructor({ alpha = 1, ...options }: { alpha?: number } & InPlace = {}) {
+    super(options);
+    this.alpha = alpha;
+  }
+  forward(x: Tensor): Tensor {
+    return celu(x, this);
+  }
+  protected override describe(): string[] {
+    return [`alpha=${repr.float(this.alpha)}`];
   }
 }
 
@@ -100,28 +289,48 @@ export class Softplus extends Module {
   }
 }
 
-/** exp(x) divided by its sum along `dim`. */
-export class Softmax extends Module {
-  constructor(readonly dim: number) {
+// The dimension that PyTorch takes where none is given, which it calls deprecated.
+const implicitDim = (x: Tensor): number => (x.ndim === 0 || x.ndim === 1 || x.ndim === 3 ? 0 : 1);
+
+abstract class AlongDim extends Module {
+  /** @param dim by default, as in PyTorch, 0 for inputs of 0, 1 or 3 dimensions, else 1; better given */
+  constructor(readonly dim: number | null = null) {
     super();
   }
-  forward(x: Tensor): Tensor {
-    return softmax(x, this.dim);
+  protected dimOf(x: Tensor): number {
+    return this.dim ?? implicitDim(x);
   }
   override extraRepr(): string {
-    return `dim=${this.dim}`;
+    return `dim=${this.dim ?? 'None'}`;
+  }
+}
+
+/** exp(x) divided by its sum along `dim`. */
+export class Softmax extends AlongDim {
+  forward(x: Tensor): Tensor {
+    return softmax(x, this.dimOf(x));
   }
 }
 
 /** The logarithm of softmax along `dim`, in one step and so without loss of precision. */
-export class LogSoftmax extends Module {
-  constructor(readonly dim: number) {
-    super();
-  }
+export class LogSoftmax extends AlongDim {
   forward(x: Tensor): Tensor {
-    return logSoftmax(x, this.dim);
+    return logSoftmax(x, this.dimOf(x));
   }
-  override extraRepr(): string {
-    return `dim=${this.dim}`;
+}
+
+/** exp(-x) divided by its sum along `dim`. */
+export class Softmin extends AlongDim {
+  forward(x: Tensor): Tensor {
+    return softmin(x, this.dimOf(x));
+  }
+}
+
+/** Softmax over the channels of images: [N, C, H, W] or [C, H, W]. @throws ShapeError for other shapes */
+export class Softmax2d extends Module {
+  forward(x: Tensor): Tensor {
+    if (x.ndim !== 3 && x.ndim !== 4)
+      throw new ShapeError(`Softmax2d: expected input [N, C, H, W] or [C, H, W], got ${formatShape(x.shape)}`);
+    return softmax(x, -3);
   }
 }

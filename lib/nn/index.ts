@@ -1,15 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 // What users know as nn.
-export { ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh } from './activation.js';
+export {
+  CELU,
+  ELU,
+  GELU,
+  Hardsigmoid,
+  Hardswish,
+  Hardtanh,
+  LeakyReLU,
+  LogSigmoid,
+  LogSoftmax,
+  Mish,
+  PReLU,
+  ReLU,
+  ReLU6,
+  SELU,
+  Sigmoid,
+  SiLU,
+  Softmax,
+  Softmax2d,
+  Softmin,
+  Softplus,
+  Softsign,
+  Tanh,
+  Threshold,
+} from './activation.js';
+export { Bilinear } from './bilinear.js';
 export { ModuleList, Sequential } from './containers.js';
 export { Conv1d, Conv2d, Conv3d, ConvNd, type ConvLayerOptions } from './conv.js';
 export { ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, ConvTransposeNd, type ConvTransposeLayerOptions } from './conv-transpose.js';
-export { Dropout } from './dropout.js';
+export { AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout } from './dropout.js';
+export { Embedding, type EmbeddingLayerOptions } from './embedding.js';
 export type { FactoryOptions } from './factory.js';
 export { normRelu } from './fused.js';
 export * as init from './init.js';
 export { Linear, type LinearOptions } from './linear.js';
-export { BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, Loss, MSELoss, NLLLoss } from './loss.js';
+export {
+  BCELoss,
+  BCEWithLogitsLoss,
+  CrossEntropyLoss,
+  HuberLoss,
+  KLDivLoss,
+  L1Loss,
+  Loss,
+  MSELoss,
+  NLLLoss,
+  SmoothL1Loss,
+} from './loss.js';
 export { Module, type AnyModule, type NamesOptions } from './module.js';
 export {
   BatchNorm,

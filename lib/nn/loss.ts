@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Losses as modules: the functions of the same names with their options fixed.
+import { crossEntropy, nllLoss, type CrossEntropyOptions, type NllLossOptions } from '../ops/loss.js';
+import type { LossOptions, Reduction } from '../ops/loss-options.js';
 import {
+  binaryCrossEntropy,
   binaryCrossEntropyWithLogits,
-  crossEntropy,
-  l1Loss,
-  mseLoss,
-  nllLoss,
+  klDiv,
   type BinaryCrossEntropyOptions,
-  type CrossEntropyOptions,
-  type LossOptions,
-  type NllLossOptions,
-  type Reduction,
-} from '../ops/loss.js';
+  type BinaryCrossEntropyWithLogitsOptions,
+  type KLDivOptions,
+} from '../ops/probability-loss.js';
+import { huberLoss, l1Loss, mseLoss, smoothL1Loss, type HuberOptions, type SmoothL1Options } from '../ops/regression-loss.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
 
 /** A function of predictions and targets. Its weights are buffers, so that they move with it. */
-export abstract class Loss extends Module<[input: Tensor, target: Tensor], Tensor> {
-  readonly reduction: Reduction;
+export abstract class Loss<R extends string = Reduction> extends Module<[input: Tensor, target: Tensor], Tensor> {
+  readonly reduction: R | 'mean';
 
-  constructor({ reduction = 'mean' }: LossOptions) {
+  constructor({ reduction = 'mean' }: { reduction?: R | 'mean' }) {
     super();
     this.reduction = reduction;
   }
@@ -80,12 +79,67 @@ export class L1Loss extends Loss {
   }
 }
 
+/** A parabola for differences below `beta` (default 1), a line above (Girshick, arXiv:1504.08083). */
+export class SmoothL1Loss extends Loss {
+  readonly beta: number;
+
+  constructor(options: SmoothL1Options = {}) {
+    super(options);
+    this.beta = options.beta ?? 1;
+  }
+  forward(input: Tensor, target: Tensor): Tensor {
+    return smoothL1Loss(input, target, this);
+  }
+}
+
+/** Half the squared difference up to `delta` (default 1), a line beyond. */
+export class HuberLoss extends Loss {
+  readonly delta: number;
+
+  constructor(options: HuberOptions = {}) {
+    super(options);
+    this.delta = options.delta ?? 1;
+  }
+  forward(input: Tensor, target: Tensor): Tensor {
+    return huberLoss(input, target, this);
+  }
+}
+
+/** Binary cross entropy of probabilities in [0, 1], such as sigmoid() gives. Option: weight. */
+export class BCELoss extends Loss {
+  declare readonly weight: Tensor | null;
+
+  constructor(options: BinaryCrossEntropyOptions = {}) {
+    super(options);
+    this.registerBuffer('weight', options.weight ?? null);
+  }
+  forward(input: Tensor, target: Tensor): Tensor {
+    return binaryCrossEntropy(input, target, this);
+  }
+}
+
+/**
+ * Kullback-Leibler divergence of log-probabilities `input` from probabilities `target`. Options: reduction 'mean', which
+ * is over all elements ('batchmean' is the mathematical one); logTarget false, whether target holds logarithms too.
+ */
+export class KLDivLoss extends Loss<Reduction | 'batchmean'> {
+  readonly logTarget: boolean;
+
+  constructor(options: KLDivOptions = {}) {
+    super(options);
+    this.logTarget = options.logTarget ?? false;
+  }
+  forward(input: Tensor, target: Tensor): Tensor {
+    return klDiv(input, target, this);
+  }
+}
+
 /** Binary cross entropy of sigmoid(input), without loss of precision; targets in [0, 1]. Options: weight, posWeight. */
 export class BCEWithLogitsLoss extends Loss {
   declare readonly weight: Tensor | null;
   declare readonly posWeight: Tensor | null;
 
-  constructor(options: BinaryCrossEntropyOptions = {}) {
+  constructor(options: BinaryCrossEntropyWithLogitsOptions = {}) {
     super(options);
     this.registerBuffer('weight', options.weight ?? null);
     this.registerBuffer('posWeight', options.posWeight ?? null, { key: 'pos_weight' });
