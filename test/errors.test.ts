@@ -21,6 +21,7 @@ import * as pick from '../lib/ops/pick.js';
 import * as inplace from '../lib/ops/inplace.js';
 import * as matrix from '../lib/ops/matmul.js';
 import { norm } from '../lib/ops/norm.js';
+import * as activation from '../lib/ops/activation.js';
 import * as pointwise from '../lib/ops/pointwise.js';
 import * as random from '../lib/ops/random.js';
 import * as reduce from '../lib/ops/reduce.js';
@@ -43,7 +44,7 @@ describe('pointwise and broadcasting', () => {
     [() => pointwise.add(f(2, 3), f(4)), ShapeError, /^add: shapes \[2, 3\] and \[4\] cannot be broadcast.*3 and 4/],
     [() => pointwise.where(of('bool', 2), f(3), 1), ShapeError, /^where: .*\[2\].*\[3\]/],
     [() => pointwise.where(f(2), f(2), 1), ArgumentError, /^where: the condition must be bool, got float32/],
-    [() => pointwise.gelu(f(2), { approximate: 'erf' as 'none' }), ArgumentError, /^gelu: approximate/],
+    [() => activation.gelu(f(2), { approximate: 'erf' as 'none' }), ArgumentError, /^gelu: approximate/],
     [() => pointwise.clamp(f(2)), ArgumentError, /^clamp: /],
     [() => inplace.add_(f(2), f(3)), ShapeError, /^add_: .*\[2\].*\[3\]/],
     [() => inplace.add_(long(2), 0.5), DTypeError, /^add_: .*float32.*int64/],
@@ -217,9 +218,9 @@ describe('sizes, memory and random numbers', () => {
 // Every function that takes a tensor first, with what it needs besides.
 const functions: Readonly<Record<string, (x: Tensor) => unknown>> = {
   ...Object.fromEntries(
-    ['neg', 'abs', 'exp', 'relu', 'gelu', 'floor', 'isnan'].map((name) => [
+    ['neg', 'abs', 'exp', 'floor', 'isnan', 'relu', 'relu_', 'gelu', 'hardswish', 'selu', 'softsign'].map((name) => [
       name,
-      (x: Tensor) => (pointwise as unknown as Record<string, (x: Tensor) => unknown>)[name]!(x),
+      (x: Tensor) => ({ ...pointwise, ...activation } as unknown as Record<string, (x: Tensor) => unknown>)[name]!(x),
     ]),
   ),
   add: (x) => pointwise.add(x, 1),

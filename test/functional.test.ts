@@ -10,7 +10,8 @@ import * as F from '../lib/ops/functional.js';
 import { stack } from '../lib/ops/join.js';
 import { linearRelu } from '../lib/ops/matmul.js';
 import '../lib/ops/methods.js';
-import { mul, relu, sigmoid } from '../lib/ops/pointwise.js';
+import { relu, sigmoid } from '../lib/ops/activation.js';
+import { mul } from '../lib/ops/pointwise.js';
 import { argsort } from '../lib/ops/order.js';
 import {
   bernoulli,
