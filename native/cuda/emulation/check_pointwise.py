@@ -32,7 +32,7 @@ COMPARE = [getattr(torch, name) for name in 'eq ne lt le gt ge logical_and logic
 GRADIENTS = [('sigmoid', torch.sigmoid, 'y'), ('tanh', torch.tanh, 'y'), ('relu', torch.relu, 'y'),
              ('sqrt', torch.sqrt, 'y'), ('rsqrt', torch.rsqrt, 'y'), ('reciprocal', torch.reciprocal, 'y'),
              ('erf', torch.erf, 'x'), ('silu', F.silu, 'x'), ('abs', torch.abs, 'x'), ('mish', F.mish, 'x'),
-             ('hardswish', F.hardswish, 'x'), ('hardsigmoid', F.hardsigmoid, 'x'), ('selu', F.selu, 'x'),
+             ('hardswish', F.hardswish, 'x'), ('hardsigmoid', lambda x: (x + 3).clamp(0, 6) / 6, 'x'), ('selu', F.selu, 'x'),
              ('logsigmoid', F.logsigmoid, 'x')]
 
 
