@@ -13,7 +13,18 @@ export * from './tensor/memory.js';
 export * from './tensor/backends.js';
 
 export * as autograd from './autograd/index.js';
-export { capture, enableGrad, grad, isGradEnabled, noGrad, type Captured, type CaptureOptions } from './autograd/index.js';
+export {
+  capture,
+  enableGrad,
+  grad,
+  inferenceMode,
+  isGradEnabled,
+  isInferenceModeEnabled,
+  noGrad,
+  type Captured,
+  type CaptureOptions,
+} from './autograd/index.js';
+export { checkpoint, checkpointSequential } from './nn/checkpoint.js';
 
 export {
   arange,

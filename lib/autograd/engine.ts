@@ -7,6 +7,7 @@ import { recordingNow, refuse } from '../native/recording.js';
 import { run } from '../native/run.js';
 import { checkTensor, emptyTensor, fresh, Tensor } from '../tensor/tensor.js';
 import { formatShape, isDense, sameShape, stridesLike } from '../tensor/shape.js';
+import { blaming, hasNaN } from './anomaly.js';
 import { withoutGrad } from './mode.js';
 import { edgeTo, type Edge, type Node } from './op.js';
 
@@ -96,7 +97,7 @@ function walk(
             `${where}: ${node.name} was walked before and its saved values are gone; ` +
               'pass { retainGraph: true } to the first backward()',
           );
-        const results = node.apply(state.grads);
+        const results = node.origin ? applyChecked(node, state.grads) : node.apply(state.grads);
         node.edges.forEach((edge, i) => {
           const g = results[i];
           if (!edge || !g) return;
@@ -112,6 +113,18 @@ function walk(
         if (next && --next.waiting === 0) ready.push(next);
       }
     }
+  });
+}
+
+// Under detectAnomaly(): errors point at the recorded operation, and NaN is one.
+function applyChecked(node: Node, grads: readonly (Tensor | null)[]): readonly (Tensor | null)[] {
+  return blaming(node.origin!, () => {
+    const results = node.apply(grads);
+    results.forEach((g, i) => {
+      if (g && node.edges[i] && hasNaN(g))
+        throw new AutogradError(`${node.name}: its gradient for input ${i}, of shape ${formatShape(g.shape)}, has NaN`);
+    });
+    return results;
   });
 }
 

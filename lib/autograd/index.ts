@@ -2,5 +2,7 @@
 export { backward, grad, type BackwardOptions } from './engine.js';
 export { capture, type Captured, type CaptureOptions } from './capture.js';
 export { gradcheck, GradcheckError, type GradcheckOptions } from './gradcheck.js';
-export { enableGrad, isGradEnabled, noGrad } from './mode.js';
+export { enableGrad, inferenceMode, isGradEnabled, isInferenceModeEnabled, noGrad } from './mode.js';
+export { detectAnomaly } from './anomaly.js';
+export { defineFunction, type FunctionContext, type FunctionSpec } from './function.js';
 export { defineOp, type Context, type OpSpec } from './op.js';

@@ -58,11 +58,21 @@ export class Mode<T> {
   }
 }
 
-const recording = new Mode(true);
+const recording = new Mode<'on' | 'off' | 'inference'>('on');
 
 /** Whether operations are recorded for backward() here and now. */
 export function isGradEnabled(): boolean {
-  return recording.get();
+  return recording.get() === 'on';
+}
+
+/** Whether this is inside inferenceMode(). */
+export function isInferenceModeEnabled(): boolean {
+  return recording.get() === 'inference';
+}
+
+// Inside inferenceMode() nothing changes it.
+function unlessInference(value: 'on' | 'off'): 'on' | 'off' | 'inference' {
+  return isInferenceModeEnabled() ? 'inference' : value;
 }
 
 /**
@@ -70,15 +80,23 @@ export function isGradEnabled(): boolean {
  * its awaits and affects nothing else.
  */
 export function noGrad<R>(body: () => R): R {
-  return recording.with(false, body);
+  return recording.with(unlessInference('off'), body);
 }
 
-/** Runs `body` with recording switched on, inside noGrad(). */
+/** Runs `body` with recording switched on, inside noGrad(). Inside inferenceMode() it stays off. */
 export function enableGrad<R>(body: () => R): R {
-  return recording.with(true, body);
+  return recording.with(unlessInference('on'), body);
+}
+
+/**
+ * noGrad() for a network in use: inside, nothing switches recording on again. Unlike PyTorch's, what is computed here
+ * can take part in gradients later, as a constant.
+ */
+export function inferenceMode<R>(body: () => R): R {
+  return recording.with('inference', body);
 }
 
 /** noGrad for lenode's own synchronous bodies. */
 export function withoutGrad<R>(body: () => R): R {
-  return recording.withSync(false, body);
+  return recording.withSync(unlessInference('off'), body);
 }

@@ -7,13 +7,16 @@ import { Tensor, type GradNode } from '../tensor/tensor.js';
 import { isFloating, type DType } from '../tensor/dtype.js';
 import type { Device } from '../tensor/device.js';
 import type { Shape } from '../tensor/shape.js';
+import { markOrigin } from './anomaly.js';
 import { isGradEnabled } from './mode.js';
+import { saveElsewhere, Segment } from './recompute.js';
 
 /** What a forward pass leaves for the backward pass. */
 export class Context<P = unknown> {
   private tensors: Tensor[] | null = null;
   private versions: number[] | null = null;
   private kept: P | undefined;
+  private released = false;
   /** Which of the tensor arguments need a gradient. */
   needs: boolean[] = [];
 
@@ -25,7 +28,12 @@ export class Context<P = unknown> {
 
   /** Saves tensors: inputs or outputs of the operation, or extra results. */
   save(...tensors: Tensor[]): void {
-    if (!this.recording) return;
+    if (this.recording && !saveElsewhere(this, tensors)) this.store(tensors);
+  }
+
+  /** @internal */
+  store(tensors: Tensor[]): void {
+    if (this.released) return;
     this.tensors = tensors;
     this.versions = tensors.map((t) => t.version.count);
   }
@@ -41,6 +49,7 @@ export class Context<P = unknown> {
 
   /** @throws AutogradError if the tensor's values were changed in place since it was saved. */
   saved(i: number): Tensor {
+    if (!this.tensors && !this.released) Segment.restore(this);
     const t = this.tensors?.[i];
     if (!t) throw new AutogradError(`${this.name}: backward was called twice through the same computation`);
     if (t.version.count !== this.versions![i])
@@ -53,6 +62,7 @@ export class Context<P = unknown> {
 
   /** @internal */
   release(): void {
+    this.released = true;
     this.tensors = null;
     this.versions = null;
   }
@@ -107,6 +117,8 @@ export class Node implements GradNode {
   version = 0;
   /** Whether its outputs are views of a leaf. */
   ofLeaf = false;
+  /** Where it was recorded, under detectAnomaly(). */
+  readonly origin = markOrigin();
   /** Outputs with hooks, or whose own gradients are asked for. */
   readonly observed: (Tensor | undefined)[] = [];
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { withoutGrad } from '../autograd/mode.js';
+import { isRecomputing } from '../autograd/recompute.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
 import { checkInteger, checkNumber } from '../ops/checks.js';
-import { full, ones, placeOf, zeros } from '../ops/creation.js';
+import { full, placeOf, zeros } from '../ops/creation.js';
 import { groupNorm, instanceNormFrom, layerNorm } from '../ops/group-norm.js';
 import { fill_, zero_ } from '../ops/inplace.js';
 import { batchNormFused } from '../ops/normalization.js';
 import { squeeze, unsqueeze } from '../ops/view.js';
 import { checkShape, formatShape, type Shape } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
+import { deferred, isDeferred } from './deferred.js';
 import { emptyParameter, type FactoryOptions } from './factory.js';
 import { Module } from './module.js';
 import type { Parameter } from './parameter.js';
@@ -72,21 +74,28 @@ export abstract class RunningNorm extends Module {
     this.momentum = momentum === null ? null : checkNumber(momentum, 0, 1, where, 'momentum');
     this.affine = affine;
     this.trackRunningStats = trackRunningStats;
-    this.weight = affine ? emptyParameter([numFeatures], factory, where) : null;
-    this.bias = affine && bias ? emptyParameter([numFeatures], factory, where) : null;
+    const shape = this.isLazy ? null : [numFeatures];
+    this.weight = affine ? emptyParameter(shape, factory, where) : null;
+    this.bias = affine && bias ? emptyParameter(shape, factory, where) : null;
     const place = { device: placeOf(factory), dtype: factory.dtype ?? 'float32' } as const;
     const buffer = (make: () => Tensor) => (trackRunningStats ? make() : null);
-    this.registerBuffer('runningMean', buffer(() => zeros([numFeatures], place)), { key: 'running_mean' });
-    this.registerBuffer('runningVar', buffer(() => ones([numFeatures], place)), { key: 'running_var' });
+    const statistic = () => (shape ? zeros(shape, place) : deferred(place.dtype, place.device));
+    this.registerBuffer('runningMean', buffer(statistic), { key: 'running_mean' });
+    this.registerBuffer('runningVar', buffer(statistic), { key: 'running_var' });
     this.registerBuffer('numBatchesTracked', buffer(() => full([], 0, { ...place, dtype: 'int64' })), {
       key: 'num_batches_tracked',
     });
     this.resetParameters();
   }
 
+  /** @internal Whether the first input is to tell numFeatures. */
+  protected get isLazy(): boolean {
+    return false;
+  }
+
   /** Forgets the running statistics. */
   resetRunningStats(): void {
-    if (!this.runningMean) return;
+    if (!this.runningMean || isDeferred(this.runningMean)) return;
     zero_(this.runningMean);
     fill_(this.runningVar!, 1);
     zero_(this.numBatchesTracked!);
@@ -95,7 +104,7 @@ export abstract class RunningNorm extends Module {
   /** Forgets the running statistics and sets weight to 1 and bias to 0. */
   resetParameters(): void {
     this.resetRunningStats();
-    resetAffine(this.weight, this.bias);
+    if (!isDeferred(this.weight)) resetAffine(this.weight, this.bias);
   }
 
   override extraRepr(): string {
@@ -137,8 +146,12 @@ export abstract class BatchNorm extends RunningNorm {
       throw new ShapeError(
         `${where}: expected input ${expectedShapes(this.numFeatures, this.ranks, true)}, got ${formatShape(x.shape)}`,
       );
-    const running = { mean: this.runningMean, var: this.runningVar, batches: this.numBatchesTracked };
     const training = this.training || !this.runningMean || !this.runningVar;
+    // A checkpointed pass counts once, although it is computed twice.
+    const running =
+      training && isRecomputing()
+        ? { mean: null, var: null, batches: null }
+        : { mean: this.runningMean, var: this.runningVar, batches: this.numBatchesTracked };
     const rules = { training, momentum: this.momentum ?? NaN, eps: this.eps, relu };
     return batchNormFused(where, x, this.weight, this.bias, running, rules, residual);
   }

@@ -74,6 +74,17 @@ export function setRngState(state: Tensor, place: DeviceLike = 'cpu'): void {
   run(Op.copy, [newState([words[0]!, words[1]!], target)], [generatorOf(target)], []);
 }
 
+/** @internal Copies of all generators' states, made on their devices: nothing waits. */
+export function saveGenerators(): ReadonlyMap<Device, Tensor> {
+  return new Map([...states].map(([place, state]) => [place, copyKernel(state)]));
+}
+
+/** @internal Puts all generators into saved states; those that did not exist then, to their beginning. */
+export function restoreGenerators(saved: ReadonlyMap<Device, Tensor>): void {
+  for (const [place, state] of states)
+    run(Op.copy, [saved.get(place) ?? newState([BigInt(seed), 0n], place)], [state], []);
+}
+
 // ---- new tensors -----------------------------------------------------------------------------------------------------
 
 type RandomId = typeof Op.rand | typeof Op.randn | typeof Op.randint;
