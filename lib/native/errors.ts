@@ -44,6 +44,8 @@ export class IndexError extends LenodeError {}
 export class OutOfMemoryError extends LenodeError {}
 /** A tensor was used after `dispose()`. */
 export class DisposedError extends LenodeError {}
+/** A parameter or buffer of a lazy module was used before the first forward() gave it its shape. */
+export class UninitializedError extends LenodeError {}
 /** Something that cannot be differentiated, or cannot be differentiated again. */
 export class AutogradError extends LenodeError {}
 /** The combination is valid, but no library here implements it. */

@@ -3,7 +3,7 @@
 import { runInNewContext } from 'node:vm';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { native, type HandleOwner } from './binding.js';
-import { DeviceError, DisposedError, fromNative, InternalError, nativeError, OutOfMemoryError } from './errors.js';
+import { DeviceError, DisposedError, fromNative, InternalError, nativeError, OutOfMemoryError, UninitializedError } from './errors.js';
 import { observer } from './observer.js';
 import { opNames, type OpId, type Signatures } from './ops.gen.js';
 import { FRESH, recordingNow } from './recording.js';
@@ -11,6 +11,10 @@ import { FRESH, recordingNow } from './recording.js';
 export { FRESH };
 /** Handle of a tensor whose memory was given back. */
 export const DISPOSED = -1;
+
+/** Handle of a tensor whose shape is not known yet. */
+export const UNINITIALIZED = -3;
+export const NO_SHAPE_YET = "has no shape or values before its module's first forward(); run one first";
 
 /** What native calls need to know of a tensor. */
 export interface NativeTensor extends HandleOwner {
@@ -133,13 +137,18 @@ function deviceName(id: number): string {
 
 function notAlive(op: OpId, t: NativeTensor): Error {
   if (t.handle === FRESH) return new InternalError(`${opNames[op]}: an operand has no memory`);
-  return new DisposedError(`${opNames[op]}: a tensor of shape [${t.shape.join(', ')}] was used after dispose()`);
+  return unusable(opNames[op]!, t);
+}
+
+/** The error for a tensor without memory. */
+export function unusable(where: string, t: NativeTensor): Error {
+  if (t.handle === UNINITIALIZED) return new UninitializedError(`${where}: a parameter or buffer ${NO_SHAPE_YET}`);
+  return new DisposedError(`${where}: a tensor of shape [${t.shape.join(', ')}] was used after dispose()`);
 }
 
 /** Gives `object` a handle on part of the memory of `base`: `offset` elements on, with the object's own shape. */
 export function view(base: NativeTensor, object: NativeTensor, offset: number): void {
-  if (base.handle < 0)
-    throw new DisposedError(`view: a tensor of shape [${base.shape.join(', ')}] was used after dispose()`);
+  if (base.handle < 0) throw unusable('view', base);
   observer?.view(base, object);
   const s = scratch ?? attached();
   s[0] = base.handle;

@@ -4,6 +4,7 @@ import { checkChoice, checkInteger, checkSizes, type Sizes } from '../ops/checks
 import { conv1d, conv2d, conv3d, type ConvOptions } from '../ops/conv.js';
 import { pad } from '../ops/pad.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { isDeferred } from './deferred.js';
 import { emptyParameter, type FactoryOptions } from './factory.js';
 import { resetLinear } from './init.js';
 import { Module } from './module.js';
@@ -49,7 +50,7 @@ export abstract class ConvNd extends Module {
   ) {
     super();
     const where = new.target.name;
-    checkInteger(inChannels, 1, where, 'inChannels');
+    if (!this.isLazy) checkInteger(inChannels, 1, where, 'inChannels');
     checkInteger(outChannels, 1, where, 'outChannels');
     checkInteger(groups, 1, where, 'groups');
     if (inChannels % groups !== 0 || outChannels % groups !== 0)
@@ -69,14 +70,20 @@ export abstract class ConvNd extends Module {
     this.groups = groups;
     this.paddingMode = checkChoice(paddingMode, paddingModes, where, 'paddingMode');
     this.#border = paddingMode === 'zeros' ? null : this.#borderSizes();
-    this.weight = emptyParameter([outChannels, inChannels / groups, ...this.kernelSize], factory, where);
-    this.bias = bias ? emptyParameter([outChannels], factory, where) : null;
+    const shape = [outChannels, inChannels / groups, ...this.kernelSize];
+    this.weight = emptyParameter(this.isLazy ? null : shape, factory, where);
+    this.bias = bias ? emptyParameter(this.isLazy ? null : [outChannels], factory, where) : null;
     this.resetParameters();
+  }
+
+  /** @internal Whether the first input is to tell inChannels. */
+  protected get isLazy(): boolean {
+    return false;
   }
 
   /** Draws the parameters anew. */
   resetParameters(): void {
-    resetLinear(this.weight, this.bias);
+    if (!isDeferred(this.weight)) resetLinear(this.weight, this.bias);
   }
 
   // As F.pad takes them. 'same' puts what is over behind.

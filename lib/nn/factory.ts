@@ -6,6 +6,7 @@ import type { DeviceLike } from '../tensor/device.js';
 import { checkDType, isFloating, type FloatDType } from '../tensor/dtype.js';
 import { channelsLastStrides, checkShape, type Shape } from '../tensor/shape.js';
 import { emptyTensor, type Tensor } from '../tensor/tensor.js';
+import { deferred } from './deferred.js';
 import { Parameter } from './parameter.js';
 
 /** Where a layer's parameters are made, and of what type. */
@@ -16,16 +17,21 @@ export interface FactoryOptions {
   dtype?: FloatDType;
 }
 
-/** A parameter with undefined values. Filters, of more than two dimensions, are channels-last in memory by default. */
+/**
+ * A parameter with undefined values. Filters, of more than two dimensions, are channels-last in memory by default. Without
+ * a shape, one that gets it later.
+ */
 export function emptyParameter(
-  shape: Shape,
+  shape: Shape | null,
   { device, dtype = 'float32' }: FactoryOptions,
   where: string,
   layout: 'filters' | 'contiguous' = 'filters',
 ): Parameter {
   if (!isFloating(checkDType(dtype, where))) throw new DTypeError(`${where}: dtype must be floating, got ${dtype}`);
+  const place = placeOf(device === undefined ? {} : { device });
+  if (!shape) return new Parameter(deferred(dtype, place));
   const strides = layout === 'filters' && shape.length > 2 ? channelsLastStrides(checkShape(shape, where)) : undefined;
-  const data: Tensor = emptyTensor(checkShape(shape, where), dtype, placeOf(device === undefined ? {} : { device }), strides);
+  const data: Tensor = emptyTensor(checkShape(shape, where), dtype, place, strides);
   const parameter = new Parameter(data);
   data.dispose(); // the parameter holds the memory
   return parameter;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hooks around forward(). They are put in its place on the one module that has them, so that they run however it is
 // called (by a user, a container, another module), and modules without hooks pay nothing.
+import { isGradEnabled } from '../autograd/mode.js';
+import { BackwardWatch, type BackwardHook, type BackwardPreHook } from './backward-hooks.js';
 
 type Call = (...args: unknown[]) => unknown;
 interface Callable {
@@ -9,9 +11,13 @@ interface Callable {
 type Before = (module: Callable, args: unknown[]) => unknown[] | void;
 type After = (module: Callable, args: unknown[], output: unknown) => unknown;
 
-interface Hooks {
+interface Sets {
   readonly before: Set<Before>;
   readonly after: Set<After>;
+  readonly beforeBackward: Set<BackwardPreHook>;
+  readonly afterBackward: Set<BackwardHook>;
+}
+interface Hooks extends Sets {
   /** The module's own forward property, where it is no method of its class. */
   readonly own: PropertyDescriptor | undefined;
 }
@@ -23,13 +29,19 @@ function install(module: Callable): Hooks {
   const hooks: Hooks = {
     before: new Set(),
     after: new Set(),
+    beforeBackward: new Set(),
+    afterBackward: new Set(),
     own: Object.getOwnPropertyDescriptor(module, 'forward'),
   };
   const value: Call = (...args) => {
     for (const hook of [...hooks.before]) args = hook(module, args) ?? args;
+    const { beforeBackward, afterBackward } = hooks;
+    const watched = beforeBackward.size + afterBackward.size > 0 && isGradEnabled();
+    const watch = watched ? new BackwardWatch(module, beforeBackward, afterBackward) : null;
+    if (watch) args = watch.inputs(args);
     let output = forward.apply(module, args);
     for (const hook of [...hooks.after]) output = hook(module, args, output) ?? output;
-    return output;
+    return watch ? watch.outputs(output) : output;
   };
   Object.defineProperty(module, 'forward', { value, configurable: true, writable: true, enumerable: false });
   hooked.set(module, hooks);
@@ -42,8 +54,11 @@ function uninstall(module: Callable, { own }: Hooks): void {
   else delete (module as Partial<Callable>).forward;
 }
 
+const count = ({ before, after, beforeBackward, afterBackward }: Sets) =>
+  before.size + after.size + beforeBackward.size + afterBackward.size;
+
 /** Adds a hook; returns a function that removes it. */
-export function addHook(module: object, when: 'before' | 'after', hook: (...args: never[]) => unknown): () => void {
+export function addHook(module: object, when: keyof Sets, hook: (...args: never[]) => unknown): () => void {
   const target = module as Callable;
   const hooks = hooked.get(module) ?? install(target);
   const set = hooks[when] as Set<unknown>;
@@ -51,6 +66,6 @@ export function addHook(module: object, when: 'before' | 'after', hook: (...args
   set.add(entry);
   return () => {
     set.delete(entry);
-    if (hooked.get(module) === hooks && hooks.before.size + hooks.after.size === 0) uninstall(target, hooks);
+    if (hooked.get(module) === hooks && count(hooks) === 0) uninstall(target, hooks);
   };
 }

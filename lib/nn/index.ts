@@ -26,6 +26,8 @@ export {
   Threshold,
 } from './activation.js';
 export { Bilinear } from './bilinear.js';
+export type { ModuleGradients } from './backward-hooks.js';
+export { checkpoint, checkpointSequential } from './checkpoint.js';
 export { ModuleList, Sequential } from './containers.js';
 export { Conv1d, Conv2d, Conv3d, ConvNd, type ConvLayerOptions } from './conv.js';
 export { ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, ConvTransposeNd, type ConvTransposeLayerOptions } from './conv-transpose.js';
@@ -34,6 +36,15 @@ export { Embedding, type EmbeddingLayerOptions } from './embedding.js';
 export type { FactoryOptions } from './factory.js';
 export { normRelu } from './fused.js';
 export * as init from './init.js';
+export {
+  LazyBatchNorm1d,
+  LazyBatchNorm2d,
+  LazyBatchNorm3d,
+  LazyConv1d,
+  LazyConv2d,
+  LazyConv3d,
+  LazyLinear,
+} from './lazy.js';
 export { Linear, type LinearOptions } from './linear.js';
 export {
   BCELoss,
@@ -64,6 +75,7 @@ export {
   type GroupNormLayerOptions,
   type LayerNormLayerOptions,
 } from './normalization.js';
+export { ModuleDict, ParameterDict, ParameterList } from './named-containers.js';
 export {
   CircularPad1d,
   CircularPad2d,

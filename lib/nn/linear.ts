@@ -2,6 +2,7 @@
 import { checkInteger } from '../ops/checks.js';
 import { linear } from '../ops/matmul.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { isDeferred } from './deferred.js';
 import { emptyParameter, type FactoryOptions } from './factory.js';
 import { resetLinear } from './init.js';
 import { Module } from './module.js';
@@ -30,16 +31,22 @@ export class Linear extends Module {
     { bias = true, ...factory }: LinearOptions = {},
   ) {
     super();
-    checkInteger(inFeatures, 1, 'Linear', 'inFeatures');
-    checkInteger(outFeatures, 1, 'Linear', 'outFeatures');
-    this.weight = emptyParameter([outFeatures, inFeatures], factory, 'Linear');
-    this.bias = bias ? emptyParameter([outFeatures], factory, 'Linear') : null;
+    const where = new.target.name;
+    if (!this.isLazy) checkInteger(inFeatures, 1, where, 'inFeatures');
+    checkInteger(outFeatures, 1, where, 'outFeatures');
+    this.weight = emptyParameter(this.isLazy ? null : [outFeatures, inFeatures], factory, where);
+    this.bias = bias ? emptyParameter(this.isLazy ? null : [outFeatures], factory, where) : null;
     this.resetParameters();
+  }
+
+  /** @internal Whether the first input is to tell inFeatures. */
+  protected get isLazy(): boolean {
+    return false;
   }
 
   /** Draws the parameters anew. */
   resetParameters(): void {
-    resetLinear(this.weight, this.bias);
+    if (!isDeferred(this.weight)) resetLinear(this.weight, this.bias);
   }
 
   forward(x: Tensor): Tensor {

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { inspect } from 'node:util';
 import { withoutGrad } from '../autograd/mode.js';
-import { ArgumentError, DTypeError } from '../native/errors.js';
+import { ArgumentError, DTypeError, UninitializedError } from '../native/errors.js';
 import { DROPPED, recordingNow, stepDependsOn } from '../native/recording.js';
+import { NO_SHAPE_YET } from '../native/run.js';
 import { to, type ToOptions } from '../ops/view.js';
 import { device as toDevice, type DeviceLike } from '../tensor/device.js';
 import { checkDType, dtypes, isFloating, type DType, type FloatDType } from '../tensor/dtype.js';
 import { checkTensor, Tensor } from '../tensor/tensor.js';
+import type { ModuleGradients } from './backward-hooks.js';
+import { isDeferred, materialize } from './deferred.js';
 import { addHook } from './hooks.js';
 import { Parameter, rebind } from './parameter.js';
-import { checkFit, stageValues, versionsOf, type FitRules, type KeyReport, type StateDict } from './state.js';
+import { checkFit, stageValues, versionsOf, type FitRules, type KeyReport, type StateDict, type TensorInfo } from './state.js';
 
 /** A module of any signature. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- only any stands for every A and R at once
@@ -156,6 +159,22 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
     }, this);
   }
 
+  /** The parameter at a path such as 'features.0.weight'. @throws ArgumentError when there is none */
+  getParameter(path: string): Parameter {
+    return this.#lookUp('getParameter', path, 'parameters') as Parameter;
+  }
+  /** The buffer at a path, under its name in the state dict. @throws ArgumentError when there is none */
+  getBuffer(path: string): Tensor {
+    return this.#lookUp('getBuffer', path, 'buffers');
+  }
+
+  #lookUp(where: string, path: string, kind: 'parameters' | 'buffers'): Tensor {
+    const at = path.lastIndexOf('.');
+    const module = this.getSubmodule(at < 0 ? '' : path.slice(0, at));
+    for (const [name, t] of module.#ownTensors(kind)) if (name === path.slice(at + 1)) return t;
+    throw new ArgumentError(`${where}: ${module.constructor.name} has no ${kind.slice(0, -1)} '${path.slice(at + 1)}' (in '${path}')`);
+  }
+
   /** All parameters, each once: what an optimizer is given. */
   parameters(recurse = true): Parameter[] {
     return this.namedParameters({ recurse }).map(([, p]) => p);
@@ -179,7 +198,10 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
    */
   stateDict(prefix = ''): StateDict {
     const result = Object.create(null) as StateDict;
-    for (const [name, t] of this.#tensors('state', prefix)) result[name] = t.detach();
+    for (const [name, t] of this.#tensors('state', prefix)) {
+      if (isDeferred(t)) throw new UninitializedError(`stateDict: ${name} ${NO_SHAPE_YET}`);
+      result[name] = t.detach();
+    }
     return result;
   }
 
@@ -206,12 +228,21 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
       throw new ArgumentError(`${where}: expected an object of tensors, got ${String(state)}`);
     const present = new Map(this.#tensors('state', ''));
     const offered = new Map(Object.entries(state).map(([name, t]) => [name, checkTensor(t, where, name)]));
-    const report = checkFit(present, offered, `${where}: the values do not fit ${this.constructor.name}:`, {
+    // What has no shape yet takes that of its values.
+    const fitted = new Map<string, TensorInfo>(
+      [...present].map(([name, t]) => [name, { dtype: t.dtype, shape: (isDeferred(t) && offered.get(name)?.shape) || t.shape }]),
+    );
+    const report = checkFit(fitted, offered, `${where}: the values do not fit ${this.constructor.name}:`, {
       versions: versionsOf(state),
       ...rules,
     });
     const pairs = [...present].flatMap(([name, t]) => (offered.has(name) ? [[t, offered.get(name)!] as const] : []));
-    return { report, commit: stageValues(pairs, where) };
+    const copy = stageValues(pairs, where);
+    const commit = () => {
+      for (const [t, source] of pairs) if (isDeferred(t)) materialize(t, source.shape);
+      copy();
+    };
+    return { report, commit };
   }
 
   // ---- modes and places --------------------------------------------------------------------------------------
@@ -244,6 +275,31 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
       }
     });
     return this;
+  }
+
+  /** to('float32') */
+  float(): this {
+    return this.to('float32');
+  }
+  /** to('float64') */
+  double(): this {
+    return this.to('float64');
+  }
+  /** to('float16') */
+  half(): this {
+    return this.to('float16');
+  }
+  /** to('bfloat16') */
+  bfloat16(): this {
+    return this.to('bfloat16');
+  }
+  /** to('cpu') */
+  cpu(): this {
+    return this.to('cpu');
+  }
+  /** to('cuda'), or another GPU by number. @throws DeviceError when there is none */
+  cuda(index = 0): this {
+    return this.to(`cuda:${index}`);
   }
 
   /** Forgets all gradients and frees their memory. */
@@ -279,6 +335,33 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
    */
   registerForwardHook(hook: (module: this, args: A, output: R) => R | void): () => void {
     return addHook(this, 'after', hook);
+  }
+
+  /**
+   * Calls `hook` when the gradients with respect to the module's results are there, before its own are computed; what it
+   * returns, if anything, replaces them.
+   *
+   * @param hook gradOutput: one for each result, null where it has none
+   * @returns a function that removes the hook
+   */
+  registerFullBackwardPreHook(
+    hook: (module: this, gradOutput: ModuleGradients) => ModuleGradients | Tensor | void,
+  ): () => void {
+    return addHook(this, 'beforeBackward', hook);
+  }
+  /**
+   * Calls `hook` when the gradients with respect to the module's arguments have been computed; what it returns, if
+   * anything, replaces them. Arguments and results are looked at one level deep: tensors inside objects are not.
+   *
+   * @param hook gradInput: one for each argument, null for what is no tensor or needs no gradient; gradOutput: one for
+   * each result
+   * @returns a function that removes the hook
+   * @throws ArgumentError, from forward(), when the module returns neither a tensor nor an array of tensors
+   */
+  registerFullBackwardHook(
+    hook: (module: this, gradInput: ModuleGradients, gradOutput: ModuleGradients) => ModuleGradients | Tensor | void,
+  ): () => void {
+    return addHook(this, 'afterBackward', hook);
   }
 
   // ---- printing ----------------------------------------------------------------------------------------------
@@ -329,6 +412,10 @@ function targetOf(target: unknown): ToOptions {
 function convert(t: Tensor, { dtype, device }: ToOptions): boolean {
   const options: ToOptions = { ...(device === undefined ? {} : { device }) };
   if (dtype !== undefined && isFloating(t.dtype)) options.dtype = dtype;
+  if (isDeferred(t)) {
+    Object.assign(t, options);
+    return false;
+  }
   const moved = to(t, options);
   if (moved === t) return false;
   rebind(t, moved);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { release, view } from '../native/run.js';
+import { release, UNINITIALIZED, view } from '../native/run.js';
 import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/shape.js';
 import { checkTensor, Tensor } from '../tensor/tensor.js';
@@ -16,7 +16,8 @@ export class Parameter<S extends Shape = Shape, D extends DType = DType> extends
   constructor(data: Tensor<S, D>, { requiresGrad = true }: { requiresGrad?: boolean } = {}) {
     checkTensor(data, 'Parameter', 'data');
     super(data.shape, data.strides, data.dtype, data.device, data.version);
-    view(data, this, 0);
+    if (data.handle === UNINITIALIZED) this.handle = UNINITIALIZED;
+    else view(data, this, 0);
     this.requiresGrad = requiresGrad;
   }
 }

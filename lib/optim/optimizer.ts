@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { enableGrad } from '../autograd/mode.js';
-import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
+import { ArgumentError, DTypeError, ShapeError, UninitializedError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { outside, update } from '../native/recording.js';
-import { run } from '../native/run.js';
+import { NO_SHAPE_YET, run } from '../native/run.js';
+import { isDeferred } from '../nn/deferred.js';
 import { dropGrad } from '../nn/module.js';
 import { copyKernel, fullKernel } from '../ops/kernels.js';
 import type { Device } from '../tensor/device.js';
@@ -113,6 +114,7 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
     for (const group of this.paramGroups) {
       const batches = new Map<Device, Batch>();
       for (const p of group.params) {
+        if (isDeferred(p)) throw new UninitializedError(`step: a parameter ${NO_SHAPE_YET}`);
         if (!p.grad) continue;
         let batch = batches.get(p.device);
         if (!batch) batches.set(p.device, (batch = { params: [], grads: [], lr: this.#rate(group, p.device, nth) }));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { native } from '../native/binding.js';
 import { openDevice } from '../native/devices.js';
-import { ArgumentError, AutogradError, DisposedError, DTypeError, fromNative, OutOfMemoryError, ShapeError } from '../native/errors.js';
+import { ArgumentError, AutogradError, DTypeError, fromNative, OutOfMemoryError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
-import { allocate, FRESH, release, run, throwStreamError, view, type NativeTensor } from '../native/run.js';
+import { allocate, DISPOSED, FRESH, release, run, throwStreamError, unusable, view, type NativeTensor } from '../native/run.js';
 import { refuse } from '../native/recording.js';
 import { type Device } from './device.js';
 import { dtypeCodes, isFloating, itemSize, newArray, type ArrayOf, type DType, type ItemOf } from './dtype.js';
@@ -227,8 +227,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
 
   // A row-major tensor whose elements a typed array can hold.
   private readable(): Tensor {
-    if (this.handle < 0)
-      throw new DisposedError(`data: a tensor of shape ${formatShape(this.shape)} was used after dispose()`);
+    if (this.handle < 0) throw unusable('data', this);
     const half = this.dtype === 'float16' || this.dtype === 'bfloat16';
     if (!half && isContiguous(this.shape, this.strides)) return this as unknown as Tensor;
     const copy = new Tensor(this.shape, contiguousStrides(this.shape), half ? 'float32' : this.dtype, this.device);
@@ -246,7 +245,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
     this.dispose();
   }
   get disposed(): boolean {
-    return this.handle < 0;
+    return this.handle === DISPOSED;
   }
 }
 
