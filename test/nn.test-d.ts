@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the compiler knows of modules and optimizers.
 import { expectTypeOf, test } from 'vitest';
+import { defineFunction } from '../lib/autograd/index.js';
 import * as nn from '../lib/nn/index.js';
 import * as optim from '../lib/optim/index.js';
 import type { Tensor } from '../lib/tensor/tensor.js';
@@ -66,4 +67,38 @@ test('optimizers take parameters or groups, and every one has a schedule', () =>
   // @ts-expect-error not an option
   new optim.RMSprop(layer.parameters(), { rate: 3 });
   expectTypeOf(adam.step(() => 3)).toEqualTypeOf<number>();
+});
+
+test('activations and losses know their options', () => {
+  new nn.ReLU({ inplace: true });
+  // @ts-expect-error the slope has another name
+  new nn.LeakyReLU({ slope: 0.1 });
+  // @ts-expect-error only KLDivLoss has it
+  new nn.HuberLoss({ reduction: 'batchmean' });
+  expectTypeOf(new nn.KLDivLoss({ reduction: 'batchmean' }).reduction).toEqualTypeOf<'mean' | 'sum' | 'none' | 'batchmean'>();
+  expectTypeOf(new nn.Bilinear(1, 2, 3).forward).parameters.toEqualTypeOf<[x1: Tensor, x2: Tensor]>();
+  expectTypeOf(new nn.ModuleDict({ act: new nn.ReLU() }).get('act')).toEqualTypeOf<nn.ReLU>();
+  expectTypeOf(new nn.LazyLinear(3)).toExtend<nn.Linear>();
+});
+
+test('checkpoint() has the signature of its function', () => {
+  const x = null as unknown as Tensor;
+  expectTypeOf(nn.checkpoint((a: Tensor, k: number) => [a, k] as const, x, 3)).toEqualTypeOf<readonly [Tensor, number]>();
+  expectTypeOf(nn.checkpoint(new Pair(), x, x)).toEqualTypeOf<Tensor>();
+  // @ts-expect-error a number is missing
+  nn.checkpoint((a: Tensor, k: number) => [a, k], x);
+});
+
+test('a function with its own gradient returns what fits its arguments', () => {
+  const scale = defineFunction({
+    name: 'scale',
+    forward: (_ctx, x: Tensor, _k: number): [Tensor, Tensor] => [x, x],
+    backward: (_ctx, a, b) => {
+      expectTypeOf(a).toEqualTypeOf<Tensor>();
+      return [a.add(b), null];
+    },
+  });
+  expectTypeOf(scale).toEqualTypeOf<(x: Tensor, _k: number) => [Tensor, Tensor]>();
+  // @ts-expect-error there is no gradient with respect to a number
+  defineFunction({ name: 'bad', forward: (_ctx, x: Tensor, _k: number) => x, backward: (_ctx, g) => [g, g] });
 });
