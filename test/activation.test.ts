@@ -149,6 +149,12 @@ describe('in place', () => {
   });
 });
 
+test('a Sequential that begins with a ReLU in place changes its input, also before a maximum pooling', () => {
+  const x = tensor([[[[-1, 2], [3, -4]]]]) as Tensor;
+  new nn.Sequential(new nn.ReLU({ inplace: true }), new nn.MaxPool2d(2)).forward(x);
+  expect(list(x)).toEqual([0, 2, 3, 0]);
+});
+
 describe('dropout of channels', () => {
   const kinds = [
     ['dropout1d', F.dropout1d, [20, 30, 4]],

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layers and the ReLU after them as one operation. Only where nobody could tell: not where either has hooks, which
 // would miss what lies between, or a forward() of its own.
+import { relu } from '../ops/activation.js';
 import { conv2dRelu } from '../ops/conv.js';
 import { linearRelu } from '../ops/matmul.js';
-import { add, relu } from '../ops/pointwise.js';
+import { add } from '../ops/pointwise.js';
 import { sameShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { ReLU } from './activation.js';
@@ -35,7 +36,9 @@ export interface Fused {
  */
 export function fusedFrom(layers: readonly AnyModule[], i: number): Fused | null {
   const [layer, next] = [layers[i]!, layers[i + 1]];
-  if (isPlainRelu(layer) && isPlainMaxPool(next)) return { count: 2, run: (x) => relu(next.forward(x)) };
+  // The first layer's input is the caller's, who may have asked for it to be changed.
+  const overwrites = i === 0 && layer instanceof ReLU && layer.inplace;
+  if (isPlainRelu(layer) && !overwrites && isPlainMaxPool(next)) return { count: 2, run: (x) => relu(next.forward(x)) };
   if (!isPlainRelu(next) || isPlainMaxPool(layers[i + 2])) return null;
   const run = withRelu(layer);
   return run && { count: 2, run };
