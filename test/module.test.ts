@@ -164,9 +164,9 @@ describe('lazy layers', () => {
     ['LazyConv2d', () => new nn.LazyConv2d(4, 3, { groups: 2 }), [2, 6, 5, 5], nn.Conv2d, '6, 4, kernel_size=(3, 3), stride=(1, 1), groups=2'],
     ['LazyConv2d of one image', () => new nn.LazyConv2d(4, 3), [6, 5, 5], nn.Conv2d, '6, 4, kernel_size=(3, 3), stride=(1, 1)'],
     ['LazyConv3d', () => new nn.LazyConv3d(2, 2), [1, 3, 4, 4, 4], nn.Conv3d, '3, 2, kernel_size=(2, 2, 2), stride=(1, 1, 1)'],
-    ['LazyBatchNorm1d', () => new nn.LazyBatchNorm1d(), [4, 5], nn.BatchNorm1d, '5, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True'],
-    ['LazyBatchNorm2d', () => new nn.LazyBatchNorm2d(), [4, 5, 2, 2], nn.BatchNorm2d, '5, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True'],
-    ['LazyBatchNorm3d', () => new nn.LazyBatchNorm3d({ affine: false }), [4, 5, 2, 2, 1], nn.BatchNorm3d, '5, eps=1e-05, momentum=0.1, affine=False, track_running_stats=True'],
+    ['LazyBatchNorm1d', () => new nn.LazyBatchNorm1d(), [4, 5], nn.BatchNorm1d, '5, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True'],
+    ['LazyBatchNorm2d', () => new nn.LazyBatchNorm2d(), [4, 5, 2, 2], nn.BatchNorm2d, '5, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True'],
+    ['LazyBatchNorm3d', () => new nn.LazyBatchNorm3d({ affine: false }), [4, 5, 2, 2, 1], nn.BatchNorm3d, '5, eps=1e-05, momentum=0.1, affine=False, bias=False, track_running_stats=True'],
   ];
   test.each(inputs)('%s becomes an ordinary layer with its first input', (_, make, shape, Settled, repr) => {
     const layer = make();
