@@ -13,7 +13,7 @@ import { AvgPool2d, MaxPool2d } from '../nn/pooling.js';
 import { checkInteger, checkNumber } from '../ops/checks.js';
 import { dropout } from '../ops/dropout.js';
 import { cat } from '../ops/join.js';
-import { relu } from '../ops/pointwise.js';
+import { relu } from '../ops/activation.js';
 import { flatten } from '../ops/view.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { builder, type Builder, type ClassifierOptions } from './builder.js';

@@ -2,7 +2,8 @@
 import { ArgumentError } from '../native/errors.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { checkFloat, checkNumber, checkSizes, type Sizes } from './checks.js';
-import { abs, mul, pow, relu, sign } from './pointwise.js';
+import { relu } from './activation.js';
+import { abs, mul, pow, sign } from './pointwise.js';
 import { avgPool1d, avgPool2d, avgPool3d } from './pool.js';
 
 export interface LPPoolOptions {
