@@ -191,8 +191,9 @@ bool tiles_pay(const ConvGeometry& g) {
   return kTilesPay && g.spatial == 2 && (g.c <= 4 ? g.kernel[1] >= 9 : strided && g.c >= 16);
 }
 
+// A block of pixels is of one image: the smallest images are too small a block.
 bool weight_tiles_pay(const ConvGeometry& g) {
-  return kTilesPay && g.spatial == 2 && (g.kernel[1] > 1 || g.stride[1] == 1);
+  return kTilesPay && g.spatial == 2 && (g.kernel[1] > 1 || g.stride[1] == 1) && g.out[0] * g.out[1] >= 16;
 }
 
 // ---- operands that oneDNN cannot take as they are ---------------------------------------------------------------------------
