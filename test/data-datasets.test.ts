@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ArgumentError, data, DataLoader, datasets, FileError, FormatError, IndexError, transforms as T, type Tensor } from '../lib/index.js';
+import { ArgumentError, data, DataLoader, datasets, FileError, ForbiddenGlobalError, FormatError, IndexError, transforms as T, type Tensor } from '../lib/index.js';
 import { cifar, idx, tar } from './helpers/files.js';
 import { mutants, survey } from './helpers/mutate.js';
 
@@ -91,6 +91,40 @@ describe('CIFAR', () => {
     const train = await datasets.CIFAR100.load({ root, ...small });
     expect([train.length, train.targets[119], train.classes.length, train.classes[19]]).toEqual([120, 19, 100, 'cattle']);
     expect(values(train.getBatch(Int32Array.of(5))[0])[0]).toBe(5);
+  });
+
+  test('the python version: unpacked, from the archive, damaged', async () => {
+    const fixture = (name: string) => join(import.meta.dirname, 'fixtures', 'cifar', name);
+    const binary = await datasets.CIFAR10.load({ root: write(fresh(), { 'test_batch.bin': cifar(3) }), train: false, ...small });
+    const expected = values(binary.getBatch(Int32Array.of(2, 0, 1))[0]);
+    for (const pickled of ['python2.pkl', 'python3.pkl']) {
+      const content = readFileSync(fixture(pickled));
+      const files = { 'cifar-10-batches-py/test_batch': content };
+      const archive = gzipSync(tar(files));
+      for (const root of [
+        write(fresh(), files),
+        write(fresh(), { 'cifar-10-python.tar.gz': archive }),
+        join(write(fresh(), { 'mine.tgz': archive }), 'mine.tgz'),
+      ]) {
+        const dataset = await datasets.CIFAR10.load({ root, train: false, ...small });
+        expect([...dataset.targets]).toEqual([0, 1, 2]);
+        expect(values(dataset.getBatch(Int32Array.of(2, 0, 1))[0])).toEqual(expected);
+      }
+      const hundred = await datasets.CIFAR100.load({ root: write(fresh(), { 'cifar-100-python/train': content }), ...small });
+      expect([...hundred.targets]).toEqual([97, 98, 99]);
+    }
+    const content = readFileSync(fixture('python2.pkl'));
+    const root = fresh();
+    const load = () => datasets.CIFAR10.load({ root, train: false, ...small });
+    write(root, { test_batch: Buffer.from(content.toString('latin1').replace('numpy\nndarray', 'os\nsystem'), 'latin1') });
+    await expect(load()).rejects.toThrow(ForbiddenGlobalError);
+    write(root, { test_batch: Buffer.from(content.toString('latin1').replace('labels', 'lapels'), 'latin1') });
+    await expect(load()).rejects.toThrow("no dict with 'data' and 'labels'");
+    const { refused, read } = await survey(mutants(content, { count: 300, seed: 6 }), async (bytes) => {
+      write(root, { test_batch: bytes });
+      expect((await load()).targets.every((label) => label >= 0 && label < 10)).toBe(true);
+    });
+    expect([refused > 30, read > 30]).toEqual([true, true]);
   });
 
   test('wrong files are told', async () => {

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { FileError, FormatError } from '../../native/errors.js';
 import { download, fileMd5, type DownloadProgress } from '../download.js';
 import { registerPortable } from '../workers/portable.js';
+import { readCifarPickle } from './cifar-pickle.js';
 import { cifar100Classes, cifar10Classes } from './cifar-classes.js';
 import { InMemoryImages, sharedBytes, type InMemoryOptions } from './in-memory.js';
 import { readTarGz } from './tar.js';
@@ -13,7 +14,8 @@ export interface CifarOptions extends InMemoryOptions {
   /** The 50,000 training images (default) or the 10,000 test images. */
   train?: boolean;
   /**
-   * A folder with the unpacked files or the archive (of the binary version), or the archive itself. Default: data.
+   * A folder with the unpacked files or the archive, of the binary or the python version, or the archive itself.
+   * Default: data.
    */
   root?: string;
   /** Fetch the archive of the binary version into `root` if nothing is found there. Default true. */
@@ -24,16 +26,25 @@ export interface CifarOptions extends InMemoryOptions {
   onProgress?: (file: string, ...progress: Parameters<DownloadProgress>) => void;
 }
 
+/** How the files of one of the two published versions are called. */
+interface Version {
+  readonly folder: string;
+  readonly archive: string;
+  readonly train: readonly string[];
+  readonly test: readonly string[];
+}
+
 interface CifarSpec {
   readonly name: string;
   readonly classes: readonly string[];
   /** Bytes before the pixels; the last of them is the label. */
   readonly labelBytes: number;
-  readonly folder: string;
-  readonly archive: string;
+  /** The key of the labels in the python version. */
+  readonly labels: string;
+  readonly binary: Version;
+  readonly python: Version;
+  /** Of the binary version's archive. */
   readonly md5: string;
-  readonly train: readonly string[];
-  readonly test: readonly string[];
   /** Images in each file. */
   readonly counts: Readonly<Record<'train' | 'test', number>>;
 }
@@ -55,11 +66,22 @@ export function parseCifar(
   const labels = new Int32Array(count);
   for (let i = 0; i < count; i++) {
     const label = bytes[i * record + labelBytes - 1]!;
-    if (label >= classes) throw new FormatError(`${source}: image ${i} has the label ${label}, there are ${classes} classes`);
-    labels[i] = label;
+    labels[i] = checkLabel(label, i, source, classes);
     interleave(bytes, i * record + labelBytes, pixels, i * 3 * PIXELS);
   }
   return { pixels, labels };
+}
+
+function checkLabel(label: unknown, image: number, source: string, classes: number): number {
+  if (Number.isInteger(label) && (label as number) >= 0 && (label as number) < classes) return label as number;
+  throw new FormatError(`${source}: image ${image} has the label ${String(label)}, there are ${classes} classes`);
+}
+
+function parsePickled(bytes: Uint8Array, source: string, spec: CifarSpec): Loaded {
+  const { planes, labels } = readCifarPickle(bytes, source, spec.labels);
+  const pixels = new Uint8Array(planes.length);
+  for (let i = 0; i < labels.length; i++) interleave(planes, i * 3 * PIXELS, pixels, i * 3 * PIXELS);
+  return { pixels, labels: Int32Array.from(labels, (label, i) => checkLabel(label, i, source, spec.classes.length)) };
 }
 
 function interleave(source: Uint8Array, from: number, target: Uint8Array, to: number): void {
@@ -77,11 +99,11 @@ interface Loaded {
 
 async function loadCifar(spec: CifarSpec, options: CifarOptions): Promise<Loaded> {
   const split = options.train === false ? 'test' : 'train';
-  const names = spec[split];
-  const files = await findFiles(spec, names, options);
-  const parts = names.map((name) => {
-    const { bytes, source } = files.get(name)!;
-    const part = parseCifar(bytes, source, { labelBytes: spec.labelBytes, classes: spec.classes.length });
+  const files = await findFiles(spec, split, options);
+  const parts = [...files].map(([name, { bytes, source }]) => {
+    const part = name.endsWith('.bin')
+      ? parseCifar(bytes, source, { labelBytes: spec.labelBytes, classes: spec.classes.length })
+      : parsePickled(bytes, source, spec);
     if (options.verify !== false && part.labels.length !== spec.counts[split])
       throw new FormatError(`${source}: has ${part.labels.length} images, ${spec.name}'s has ${spec.counts[split]}`);
     files.delete(name);
@@ -109,29 +131,36 @@ async function isFile(path: string): Promise<boolean> {
 }
 
 // Unpacked in the root or in its own folder there, else in an archive, else from the network.
-async function findFiles(spec: CifarSpec, names: readonly string[], options: CifarOptions): Promise<Files> {
+async function findFiles(spec: CifarSpec, split: 'train' | 'test', options: CifarOptions): Promise<Files> {
   const root = options.root ?? 'data';
-  if (await isFile(root)) return fromArchive(root, names);
-  for (const folder of [root, join(root, spec.folder)]) {
-    const here = await Promise.all(names.map((name) => isFile(join(folder, name))));
-    if (!here.includes(false)) return fromFolder(folder, names);
-    const missing = names.filter((_, i) => !here[i]);
-    if (here.includes(true)) throw new FileError(`${spec.name}: ${folder} lacks ${missing.join(', ')}`);
-  }
-  const archive = join(root, spec.archive);
-  if (!(await isFile(archive))) {
-    if (options.download === false)
-      throw new FileError(`${spec.name}: ${root} has neither ${spec.folder}/ nor ${spec.archive}, and download is switched off`);
-    const unchecked = `${archive}.unchecked`;
-    await download([`${mirror}${spec.archive}`], unchecked, (received, total) => options.onProgress?.(spec.archive, received, total));
-    const md5 = await fileMd5(unchecked);
-    if (md5 !== spec.md5) {
-      await rm(unchecked);
-      throw new FormatError(`${spec.archive}: what was downloaded is not ${spec.name}: MD5 ${md5}, expected ${spec.md5}`);
+  const versions = [spec.binary, spec.python];
+  if (await isFile(root)) return fromArchive(root, versions.map((version) => version[split]));
+  for (const version of versions)
+    for (const folder of [root, join(root, version.folder)]) {
+      const here = await Promise.all(version[split].map((name) => isFile(join(folder, name))));
+      if (!here.includes(false)) return fromFolder(folder, version[split]);
+      const missing = version[split].filter((_, i) => !here[i]);
+      if (here.includes(true)) throw new FileError(`${spec.name}: ${folder} lacks ${missing.join(', ')}`);
     }
-    await rename(unchecked, archive);
+  for (const { archive, [split]: names } of versions)
+    if (await isFile(join(root, archive))) return fromArchive(join(root, archive), [names]);
+  const { folder, archive, [split]: names } = spec.binary;
+  if (options.download === false)
+    throw new FileError(`${spec.name}: ${root} has neither ${folder}/ nor ${archive}, and download is switched off`);
+  await fetchArchive(spec, join(root, archive), options);
+  return fromArchive(join(root, archive), [names]);
+}
+
+async function fetchArchive(spec: CifarSpec, path: string, options: CifarOptions): Promise<void> {
+  const { archive } = spec.binary;
+  const unchecked = `${path}.unchecked`;
+  await download([`${mirror}${archive}`], unchecked, (received, total) => options.onProgress?.(archive, received, total));
+  const md5 = await fileMd5(unchecked);
+  if (md5 !== spec.md5) {
+    await rm(unchecked);
+    throw new FormatError(`${archive}: what was downloaded is not ${spec.name}: MD5 ${md5}, expected ${spec.md5}`);
   }
-  return fromArchive(archive, names);
+  await rename(unchecked, path);
 }
 
 async function fromFolder(folder: string, names: readonly string[]): Promise<Files> {
@@ -140,8 +169,17 @@ async function fromFolder(folder: string, names: readonly string[]): Promise<Fil
   return files;
 }
 
-async function fromArchive(path: string, names: readonly string[]): Promise<Files> {
+// The first list of names of which the archive has any.
+async function fromArchive(path: string, [names, ...others]: readonly (readonly string[])[]): Promise<Files> {
   const found = await readTarGz(path, new Set(names));
+  if (found.size === 0 && others.length > 0) {
+    const other = await readTarGz(path, new Set(others.flat()));
+    if (other.size > 0) return complete(path, others.flat(), other);
+  }
+  return complete(path, names!, found);
+}
+
+function complete(path: string, names: readonly string[], found: ReadonlyMap<string, Uint8Array>): Files {
   const missing = names.filter((name) => !found.has(name));
   if (missing.length > 0) throw new FormatError(`${path}: the archive has no ${missing.join(', ')}`);
   return new Map(names.map((name) => [name, { bytes: found.get(name)!, source: `${basename(path)}:${name}` }]));
@@ -153,11 +191,20 @@ const spec10: CifarSpec = {
   name: 'CIFAR10',
   classes: cifar10Classes,
   labelBytes: 1,
-  folder: 'cifar-10-batches-bin',
-  archive: 'cifar-10-binary.tar.gz',
+  labels: 'labels',
+  binary: {
+    folder: 'cifar-10-batches-bin',
+    archive: 'cifar-10-binary.tar.gz',
+    train: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`),
+    test: ['test_batch.bin'],
+  },
+  python: {
+    folder: 'cifar-10-batches-py',
+    archive: 'cifar-10-python.tar.gz',
+    train: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}`),
+    test: ['test_batch'],
+  },
   md5: 'c32a1d4ab5d03f1284b67883e8d87530',
-  train: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`),
-  test: ['test_batch.bin'],
   counts: { train: 10000, test: 10000 },
 };
 
@@ -165,11 +212,10 @@ const spec100: CifarSpec = {
   name: 'CIFAR100',
   classes: cifar100Classes,
   labelBytes: 2,
-  folder: 'cifar-100-binary',
-  archive: 'cifar-100-binary.tar.gz',
+  labels: 'fine_labels',
+  binary: { folder: 'cifar-100-binary', archive: 'cifar-100-binary.tar.gz', train: ['train.bin'], test: ['test.bin'] },
+  python: { folder: 'cifar-100-python', archive: 'cifar-100-python.tar.gz', train: ['train'], test: ['test'] },
   md5: '03b5dce01913d631647c71ecec9e9cb8',
-  train: ['train.bin'],
-  test: ['test.bin'],
   counts: { train: 50000, test: 10000 },
 };
 
@@ -182,7 +228,8 @@ export class CIFAR10 extends InMemoryImages {
   readonly classes = cifar10Classes;
 
   /**
-   * Reads the binary version, unpacked or from its archive; a download is checked by its MD5.
+   * Reads the binary or the python version, unpacked or from its archive; a download, of the binary one, is checked by
+   * its MD5. A pickle is read as data: none of its code is run.
    * @throws FormatError for a corrupt, truncated or other file; FileError when there is none; DownloadError
    */
   static async load(options: CifarOptions = {}): Promise<CIFAR10> {
