@@ -175,13 +175,14 @@ describe('equal to the plain step', () => {
     expect(run(captured)).toEqual(run((step) => step));
   });
 
-  test.each(['Adam', 'AdamW', 'NAdam', 'RAdam', 'Adamax', 'Adagrad', 'Adadelta', 'RMSprop', 'Rprop', 'ASGD', 'SGD'] as const)(
+  test.each(['Adam', 'AdamW', 'NAdam', 'RAdam', 'Adamax', 'Adagrad', 'Adadelta', 'RMSprop', 'Rprop', 'ASGD', 'SGD', 'Adafactor', 'Muon'] as const)(
     '%s, with schedules made of schedules and averaged parameters',
     (kind) => {
       const run = (wrap: (step: (x: Tensor) => Tensor) => (x: Tensor) => Tensor) => {
         manualSeed(9);
         const [layer, mean, moving] = [0, 1, 2].map(() => new nn.Linear(3, 2)) as [nn.Linear, nn.Linear, nn.Linear];
-        const optimizer = new optim[kind](layer.parameters(), { lr: 0.05 }) as optim.Optimizer;
+        const learned = layer.parameters().filter((p) => kind !== 'Muon' || p.ndim === 2);
+        const optimizer = new optim[kind](learned, { lr: 0.05 }) as optim.Optimizer;
         const schedule = new optim.SequentialLR(
           optimizer,
           [
@@ -210,6 +211,32 @@ describe('equal to the plain step', () => {
       expect((made.at(-1) as Captured<never[], unknown>).counts.replayed).toBe(8);
     },
   );
+
+  test('options and loaded states of an optimizer of many operations are followed by a new recording', () => {
+    const run = (wrap: (step: (x: Tensor) => Tensor) => (x: Tensor) => Tensor) => {
+      manualSeed(7);
+      const layer = new nn.Linear(3, 2);
+      const optimizer = new optim.Adafactor(layer.parameters(), { lr: 0.1 });
+      const step = wrap((x) => {
+        optimizer.zeroGrad();
+        const loss = layer.forward(x).square().sum();
+        loss.backward();
+        optimizer.step();
+        return loss;
+      });
+      const train = (n: number) => Array.from({ length: n }, () => bits(step(rand([4, 3]))));
+      const losses = train(4);
+      const saved = structuredCloneState(optimizer.stateDict());
+      optimizer.paramGroups[0]!.weightDecay = 0.2;
+      losses.push(...train(4));
+      optimizer.loadStateDict(saved);
+      optimizer.paramGroups[0]!.lr = 0.02;
+      losses.push(...train(4));
+      return losses;
+    };
+    expect(run(captured)).toEqual(run((step) => step));
+    expect((made.at(-1) as Captured<never[], unknown>).counts.replayed).toBeGreaterThan(4);
+  });
 
   test('what is changed by hand between replays is followed: rates, options, values, loaded states', () => {
     const run = (wrap: (step: Step) => Step) => {

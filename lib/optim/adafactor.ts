@@ -61,6 +61,10 @@ export class Adafactor extends Optimizer<AdafactorOptions> {
     return p.shape.with(name === 'row_var' ? -1 : -2, 1);
   }
 
+  protected override get composed(): boolean {
+    return true;
+  }
+
   // Numbers that change from step to step stay on the device: scalars of float64.
   protected update(group: ParamGroup<AdafactorOptions>, { params, grads, lr }: Batch): void {
     noGrad(() => {

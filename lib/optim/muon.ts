@@ -79,6 +79,10 @@ export class Muon extends Optimizer<MuonOptions> {
     return ['momentum_buffer'];
   }
 
+  protected override get composed(): boolean {
+    return true;
+  }
+
   protected update(group: ParamGroup<MuonOptions>, { params, grads, lr }: Batch): void {
     const { momentum, nesterov, weightDecay, adjustLrFn } = group;
     noGrad(() => {

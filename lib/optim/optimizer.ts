@@ -2,7 +2,7 @@
 import { enableGrad } from '../autograd/mode.js';
 import { ArgumentError, DTypeError, ShapeError, UninitializedError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
-import { outside, update } from '../native/recording.js';
+import { outside, StaleRecording, update } from '../native/recording.js';
 import { NO_SHAPE_YET, run } from '../native/run.js';
 import { isDeferred } from '../nn/deferred.js';
 import { dropGrad } from '../nn/module.js';
@@ -103,8 +103,38 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
   step<R>(closure: () => R): R;
   step<R>(closure?: () => R): R | void {
     const result = closure && enableGrad(closure);
-    update(this, (before) => this.#apply(before));
+    if (this.composed) this.#applyComposed();
+    else update(this, (before) => this.#apply(before));
     return result;
+  }
+
+  /**
+   * Whether update() consists of many operations. A captured step then has them as they are; else it makes the update's
+   * native calls again before each replay, for options that have changed.
+   */
+  protected get composed(): boolean {
+    return false;
+  }
+
+  // Learning rates are followed by a captured step; other options, and other states, need a new recording.
+  #applyComposed(): void {
+    let nth = 0;
+    let known: unknown[] | undefined;
+    update(this, (before) => {
+      nth = before;
+      const now = known && this.#dependencies();
+      if (now && (now.length !== known!.length || now.some((x, i) => x !== known![i]))) throw new StaleRecording();
+      for (const group of this.paramGroups) for (const p of group.params) if (p.grad) this.#rate(group, p.device, nth);
+    });
+    this.#apply(nth);
+    known = this.#dependencies();
+  }
+
+  #dependencies(): unknown[] {
+    return this.paramGroups.flatMap(({ params, lr: _, ...options }) => [
+      JSON.stringify(options),
+      ...params.flatMap((p) => [p, ...Object.values(this.state.get(p) ?? {})]),
+    ]);
   }
 
   // `nth`: how many updates a captured step has made before this one. Each reads a learning rate of its own, which is
