@@ -26,10 +26,8 @@ export function registerSummary(program: Command): void {
 }
 
 function shapeOf(text: string): readonly number[] {
-  const sizes = text.split(/[,x]/).map(Number);
-  if (text.trim() === '' || !sizes.every((n) => Number.isSafeInteger(n) && n >= 0))
-    throw new InvalidArgumentError('expected sizes such as 1,3,224,224');
-  return sizes;
+  if (!/^\d+([,x]\d+)*$/.test(text)) throw new InvalidArgumentError('expected sizes such as 1,3,224,224');
+  return text.split(/[,x]/).map(Number);
 }
 
 function depthOf(text: string): number {
