@@ -57,14 +57,14 @@ test('summary: a table, and JSON', () => {
 test.each([
   [['summary', 'nothing'], "no model 'nothing'; there are"],
   [['summary', 'lenet5', '--input', '1,x'], '1,3,224,224'],
-  [['summary', 'lenet5', '--input', '1,3,28,28'], 'channels'],
+  [['summary', 'lenet5', '--input', '1,3,28,28'], 'images [N, 1, 28, 28]'],
   [['train', '--epochs', '0'], 'positive integer'],
   [['train', '--model', 'nothing'], 'lenet5, mnist-cnn'],
   [['train', '--lr', 'x'], 'positive number'],
   [['train', '--device', 'tpu'], "expected 'cpu', 'cuda'"],
   [['train', '--resume', 'nowhere.safetensors', '--device', 'cpu'], 'nowhere.safetensors'],
   [['visualize', 'nowhere.safetensors', '--image', 'x.png', '--out', 'out'], 'nowhere.safetensors'],
-  [['visualize', main, '--image', 'x.png', '--out', 'out', '--model', 'nothing'], 'there are lenet5'],
+  [['visualize', main, '--image', 'x.png', '--out', 'out', '--model', 'nothing'], 'there are alexnet'],
   [['visualize', main, '--image', 'x.png', '--out', 'out', '--model', 'lenet5'], 'main.js'],
   [['train', '--data', 'here', '--device', 'cpu', '--resume', main], 'main.js'],
 ])('%j says what is wrong and fails', (args, message) => {

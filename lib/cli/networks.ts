@@ -7,11 +7,11 @@ import type { Tensor } from '../tensor/tensor.js';
 
 type Network = Module<[Tensor], Tensor>;
 
-// The functions that make networks, by name.
+// The functions that make networks, by name; vggFeatures makes a part of one.
 function factories(): Map<string, () => unknown> {
   const found = new Map<string, () => unknown>();
   for (const [name, value] of Object.entries(models as Record<string, unknown>))
-    if (typeof value === 'function' && /^[a-z]/.test(name)) found.set(name, value as () => unknown);
+    if (typeof value === 'function' && /^[a-z]/.test(name) && name !== 'vggFeatures') found.set(name, value as () => unknown);
   return found;
 }
 

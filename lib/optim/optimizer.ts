@@ -119,7 +119,7 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
   // Learning rates are followed by a captured step; other options, and other states, need a new recording.
   #applyComposed(): void {
     let nth = 0;
-    let known: unknown[] | undefined;
+    let known: unknown[] | undefined = undefined;
     update(this, (before) => {
       nth = before;
       const now = known && this.#dependencies();
