@@ -1,122 +1,133 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run bench`: training speed against PyTorch. Every contender runs in a process of its own; they are measured in
-// turn, round by round, so that a drift of the machine's speed meets all of them. Ratios are taken within a round.
-import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+// `npm run bench`: speed and memory against PyTorch. Every contender runs in a process of its own; those of one network,
+// task and type are measured in turn, round by round, so that a drift of the machine's speed meets all of them. Ratios
+// are taken within a round.
 import { parseArgs } from 'node:util';
-import { findPython } from './find-python.mjs';
+import { Contender, measureInTurn, ratio } from './contender.mjs';
 import { networks } from './networks.mjs';
+import { findPython } from './find-python.mjs';
+import { gemm, own, peer, PEERS } from './peers.mjs';
+import { environment, header, markdown, rows } from './report.mjs';
+import { measureScaling } from './scaling.mjs';
 
-const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const USAGE = `npm run bench -- [options]
+  --only a,b           networks: ${Object.keys(networks).slice(0, 5).join(', ')},
+                       ${Object.keys(networks).slice(5).join(', ')}
+  --device cpu         cpu or cuda
+  --batch n            images per step, instead of each network's own
+  --dtype fp32,bf16    bf16 is autocast
+  --mode eager,captured
+  --task training,inference
+  --peers pytorch,channels-last   also ${PEERS.slice(2).join(', ')}; none for no peers
+  --rounds 5           measurements of each contender
+  --seconds 2          length of one measurement, at least one step
+  --python path        a Python with PyTorch (else LENODE_BENCH_PYTHON, build/bench-venv, python3)
+  --scaling            how time grows with batch and depth, instead of the table
+  --json, --markdown   the results in that form on stdout`;
 
-const { values: options } = parseArgs({
-  options: {
-    only: { type: 'string' },
-    device: { type: 'string', default: 'cpu' },
-    batch: { type: 'string' },
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '2' },
-    python: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-});
-
-class Contender {
-  constructor(label, command, args) {
-    this.label = label;
-    this.process = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.lines = createInterface({ input: this.process.stdout })[Symbol.asyncIterator]();
-    this.rounds = [];
-  }
-  async answer() {
-    const { value, done } = await this.lines.next();
-    if (done) throw new Error(`${this.label} ended early`);
-    return JSON.parse(value);
-  }
-  async measure(seconds) {
-    this.process.stdin.write(`${seconds}\n`);
-    this.rounds.push(await this.answer());
-  }
-  close() {
-    this.process.stdin.end();
-  }
+function choice(name, text, known) {
+  const chosen = text === 'none' && name === 'peers' ? [] : text.split(',');
+  const unknown = chosen.filter((value) => !known.includes(value));
+  if (unknown.length) throw new RangeError(`--${name}: unknown ${unknown.join(', ')}; there are ${known.join(', ')}`);
+  return chosen;
 }
 
-const median = (values) => {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-};
+function positive(name, text, isWhole) {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value) || (isWhole && !Number.isInteger(value)))
+    throw new RangeError(`--${name}: expected a positive ${isWhole ? 'integer' : 'number'}, got ${text}`);
+  return value;
+}
 
-async function measureNetwork(name, python) {
-  const batch = String(options.batch ?? networks[name].batch);
-  const contenders = ['captured', 'eager'].map(
-    (mode) => new Contender(`lenode ${mode}`, process.execPath, [here('worker.mjs'), name, options.device, batch, mode]),
-  );
-  if (python)
-    for (const mode of ['plain', 'channels-last'])
-      contenders.push(new Contender(`PyTorch ${mode}`, python, [here('peers/pytorch.py'), name, options.device, batch, mode]));
-  for (const contender of contenders) contender.info = await contender.answer();
-  for (let round = 0; round < Number(options.rounds); round++)
-    for (const contender of contenders) await contender.measure(Number(options.seconds));
-  for (const contender of contenders) contender.close();
-
-  const [own, eager, ...peers] = contenders;
-  const rates = (contender) => contender.rounds.map((r) => r.imagesPerSecond);
-  const best = peers.length ? peers.reduce((a, b) => (median(rates(b)) > median(rates(a)) ? b : a)) : undefined;
-  return {
-    network: name,
-    batch: Number(batch),
-    device: options.device,
-    imagesPerSecond: median(rates(own)),
-    millisecondsPerStep: 1000 * median(own.rounds.map((r) => r.secondsPerStep)),
-    peakBytes: own.rounds.at(-1).peakBytes,
-    // Without capture(), and what capture() gains.
-    eager: {
-      imagesPerSecond: median(rates(eager)),
-      millisecondsPerStep: 1000 * median(eager.rounds.map((r) => r.secondsPerStep)),
-      peakBytes: eager.rounds.at(-1).peakBytes,
+function readOptions() {
+  const text = (fallback) => ({ type: 'string', ...(fallback && { default: fallback }) });
+  const flag = { type: 'boolean', default: false };
+  const { values } = parseArgs({
+    options: {
+      only: text(Object.keys(networks).join(',')), device: text('cpu'), batch: text(), rounds: text('5'), seconds: text('2'),
+      dtype: text('fp32,bf16'), mode: text('eager,captured'), task: text('training,inference'),
+      peers: text('pytorch,channels-last'), python: text(),
+      scaling: flag, json: flag, markdown: flag, help: flag,
     },
-    gain: median(own.rounds.map((r, i) => r.imagesPerSecond / eager.rounds[i].imagesPerSecond)),
-    peers: peers.map((peer) => ({
-      name: peer.label,
-      version: peer.info.version,
-      threads: peer.info.threads,
-      imagesPerSecond: median(rates(peer)),
-      millisecondsPerStep: 1000 * median(peer.rounds.map((r) => r.secondsPerStep)),
-      peakBytes: peer.rounds.at(-1).peakBytes,
-    })),
-    // Median of the rounds' ratios to PyTorch's better mode.
-    ratio: best && median(own.rounds.map((r, i) => r.imagesPerSecond / best.rounds[i].imagesPerSecond)),
-    eagerRatio: best && median(eager.rounds.map((r, i) => r.imagesPerSecond / best.rounds[i].imagesPerSecond)),
+  });
+  return {
+    ...values,
+    only: choice('only', values.only, Object.keys(networks)),
+    dtype: choice('dtype', values.dtype, ['fp32', 'bf16']),
+    mode: choice('mode', values.mode, ['eager', 'captured']),
+    task: choice('task', values.task, ['training', 'inference']),
+    peers: choice('peers', values.peers, PEERS),
+    batch: values.batch === undefined ? undefined : positive('batch', values.batch, true),
+    rounds: positive('rounds', values.rounds, true),
+    seconds: positive('seconds', values.seconds, false),
   };
 }
 
-const names = options.only ? options.only.split(',') : Object.keys(networks);
-const unknown = names.filter((name) => !networks[name]);
-if (unknown.length) {
-  console.error(`bench: unknown network ${unknown.join(', ')}; there are ${Object.keys(networks).join(', ')}`);
+async function measureNetwork(options, network, task, dtype) {
+  const { device, rounds, seconds } = options;
+  const batch = options.batch ?? networks[network][device === 'cpu' ? 'batch' : 'gpuBatch'];
+  const spec = { network, device, batch, task, dtype };
+  const ours = options.mode.map((mode) => own({ ...spec, mode }));
+  const theirs = options.peers.map((name) => peer(name, spec, options.python));
+  const peak = gemm({ device, dtype });
+  await measureInTurn([...ours, ...theirs, peak].filter((one) => one instanceof Contender), rounds, seconds);
+
+  const measured = theirs.filter((one) => one.rounds.length && one.isPyTorch);
+  const best = measured.length ? measured.reduce((a, b) => (b.summary().imagesPerSecond > a.summary().imagesPerSecond ? b : a)) : undefined;
+  const product = peak.rounds.length ? peak.info.multiplyAdds / (peak.summary().millisecondsPerStep / 1000) : undefined;
+  // Backward are two products for one: those of the weights and of the inputs.
+  const passes = task === 'training' ? 3 : 1;
+  return {
+    network, device, batch, task, dtype,
+    ...(product && { gemmMultiplyAddsPerSecond: product }),
+    ...(best && { best: best.label }),
+    lenode: ours.map((one) => {
+      const summary = one.summary();
+      if (!one.rounds.length) return summary;
+      return {
+        ...summary,
+        ...(best && { ratio: ratio(one, best) }),
+        ...(best && { memoryRatio: memory(summary) / memory(best.summary()) }),
+        ...(product && { shareOfGemm: (summary.imagesPerSecond * one.info.multiplyAdds * passes) / product }),
+      };
+    }),
+    peers: theirs.map((one) => (one instanceof Contender ? one.summary() : { name: one.label, note: one.note })),
+  };
+}
+
+/** Of the device, where there is one beside the CPU. */
+const memory = (summary) => summary.devicePeakBytes ?? summary.peakBytes;
+
+/** @returns {Promise<number>} the exit status: 1 when something of lenode's own could not be measured */
+async function run(options) {
+  options.python = findPython(options.python);
+  if (!options.python && options.peers.some((name) => name !== 'tfjs'))
+    console.error('bench: no Python with PyTorch found, so there is nothing of its to compare with.\n' +
+      '  python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -r bench/peers/requirements.txt');
+  const isText = !options.json && !options.markdown;
+  const results = [];
+  const print = (result) => {
+    results.push(result);
+    if (isText) console.log(rows(result).join('\n'));
+  };
+  if (options.scaling) await measureScaling(options, print);
+  else {
+    if (isText) console.log(header());
+    for (const network of options.only)
+      for (const task of options.task)
+        for (const dtype of options.dtype) print(await measureNetwork(options, network, task, dtype));
+  }
+  if (options.json) console.log(JSON.stringify({ environment: environment(options), results }, null, 2));
+  if (options.markdown) console.log(markdown(environment(options), results));
+  return results.some((result) => result.lenode.some((one) => one.imagesPerSecond === undefined)) ? 1 : 0;
+}
+
+let options;
+try {
+  options = readOptions();
+} catch (error) {
+  console.error(`bench: ${error.message}\n${USAGE}`);
   process.exit(2);
 }
-const python = findPython(options.python);
-if (!python)
-  console.error('bench: no Python with PyTorch found, so there is nothing to compare with.\n' +
-    '  python3 -m venv build/bench-venv && build/bench-venv/bin/pip install -r bench/peers/requirements.txt');
-
-const results = [];
-for (const name of names) {
-  const result = await measureNetwork(name, python);
-  results.push(result);
-  if (options.json) continue;
-  console.log(`${result.network}, batch ${result.batch}, ${result.device}`);
-  for (const row of [{ name: 'lenode captured', ...result }, { name: 'lenode eager', ...result.eager }, ...result.peers])
-    console.log(
-      `  ${row.name.padEnd(22)} ${Math.round(row.imagesPerSecond).toString().padStart(8)} images/s ` +
-        `${row.millisecondsPerStep.toFixed(2).padStart(9)} ms/step ${(row.peakBytes / 2 ** 20).toFixed(0).padStart(6)} MiB`,
-    );
-  console.log(`  captured to eager: ${result.gain.toFixed(2)}`);
-  if (result.ratio)
-    console.log(`  ratio to PyTorch's better mode: ${result.ratio.toFixed(2)} captured, ${result.eagerRatio.toFixed(2)} eager`);
-}
-if (options.json) console.log(JSON.stringify(results, null, 2));
+if (options.help) console.log(USAGE);
+else process.exitCode = await run(options);

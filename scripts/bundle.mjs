@@ -99,7 +99,10 @@ const launcher = `#!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 case $0 in */*) here=\${0%/*} ;; *) here=. ;; esac
 program=dist/cli/main.js
-if [ "$1" = bench ]; then program=bench/run.mjs && shift; fi
+case $1 in
+  bench) program=bench/run.mjs && shift ;;
+  gpu-verify) program=bench/gpu-verify.mjs && shift ;;
+esac
 exec "$here/bin/node" "$here/$program" "$@"
 `;
 
@@ -146,6 +149,6 @@ await main(() => {
     if (size > LIMIT_BYTES) throw new SetupError(`${archive} has ${(size / 1e6).toFixed(1)} MB; 60 is the limit.`);
     check(archive);
     rmSync(folder, { recursive: true });
-    say(`${path.relative(at(), archive)}: ${(size / 1e6).toFixed(1)} MB; unpack it, then ./lenode train, selftest, doctor or bench`);
+    say(`${path.relative(at(), archive)}: ${(size / 1e6).toFixed(1)} MB; unpack it, then ./lenode train, selftest, doctor, bench or gpu-verify`);
   });
 });

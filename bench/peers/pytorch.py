@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trains one network on random images with PyTorch, by the protocol of bench/worker.mjs.
+"""Runs one network on random images with PyTorch, by the protocol of bench/worker.mjs.
 
-Usage: pytorch.py NETWORK DEVICE BATCH MODE, where MODE is plain or channels-last.
+Usage: pytorch.py '{"network": "lenet5", "device": "cpu", "batch": 64, "mode": "plain", "dtype": "fp32",
+"task": "training"}', where mode is plain, channels-last, compile or cuda-graphs.
 """
+import contextlib
 import json
 import resource
 import sys
@@ -12,8 +14,16 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 
-name, device, batch, mode = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+spec = json.loads(sys.argv[1])
+name, device, batch, mode = spec["network"], spec["device"], spec["batch"], spec["mode"]
+on_gpu = device.startswith("cuda")
 torch.manual_seed(0)
+torch.backends.cudnn.benchmark = True
+
+
+def end(reason):
+    print(json.dumps({"unavailable": reason}), flush=True)
+    sys.exit()
 
 
 def lenet5():
@@ -34,50 +44,108 @@ def mnist_cnn():
     )
 
 
-networks = {
-    "lenet5": (lenet5, (1, 28, 28), 10),
-    "mnist-cnn": (mnist_cnn, (1, 28, 28), 10),
-}
+def torchvision_network():
+    # Builds of torchvision without its own operators still import when the two that it names are declared.
+    library = None
+    try:
+        library = torch.library.Library("torchvision", "DEF")
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    except RuntimeError:
+        pass
+    try:
+        from torchvision import models
+    except ImportError:
+        end("torchvision is missing: pip install --no-deps torchvision==0.28.0")
+    options = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
+    model = getattr(models, name)(weights=None, **options)
+    model.library = library  # its declarations go when it does
+    return model
 
-make, shape, classes = networks[name]
+
+small = {"lenet5": lenet5, "lenet5-512": lenet5, "mnist-cnn": mnist_cnn}
+make = small.get(name, torchvision_network)
+shape, classes = ((1, 28, 28), 10) if name in small else ((3, 224, 224), 1000)
+if mode == "cuda-graphs" and not on_gpu:
+    end("CUDA graphs need a GPU")
+
 model = make().to(device)
 images = torch.rand(batch, *shape, device=device)
-if mode == "channels-last":
+if mode != "plain":
     model = model.to(memory_format=torch.channels_last)
     images = images.to(memory_format=torch.channels_last)
 labels = torch.randint(0, classes, (batch,), device=device)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+run = torch.compile(model) if mode == "compile" else model
 
 
-def step():
+def cast():
+    if spec["dtype"] != "bf16":
+        return contextlib.nullcontext()
+    # A recorded graph must not keep the casts of parameters from an earlier step.
+    return torch.autocast("cuda" if on_gpu else "cpu", dtype=torch.bfloat16, cache_enabled=mode != "cuda-graphs")
+
+
+def train():
     optimizer.zero_grad(set_to_none=True)
-    loss = F.cross_entropy(model(images), labels)
+    with cast():
+        loss = F.cross_entropy(run(images), labels)
     loss.backward()
     optimizer.step()
 
 
-def synchronize():
-    if device != "cpu":
-        torch.cuda.synchronize()
+def infer():
+    with torch.inference_mode(), cast():
+        run(images)
+
+
+if spec["task"] == "inference":
+    model.eval()
+step = infer if spec["task"] == "inference" else train
+if mode == "cuda-graphs":
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(5):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    step = graph.replay
+
+known = None
 
 
 def measure(seconds):
+    global known
     begin = time.perf_counter()
-    steps = 0
+    steps, elapsed = 0, 0.0
     while True:
-        for _ in range(10):
+        burst = 1 if known is None else max(1, min(1000, int(0.1 / known)))
+        for _ in range(burst):
             step()
-        steps += 10
-        synchronize()
-        if time.perf_counter() - begin >= seconds:
+        steps += burst
+        if on_gpu:
+            torch.cuda.synchronize()
+        elapsed = time.perf_counter() - begin
+        known = elapsed / steps
+        if elapsed >= seconds:
             break
-    elapsed = time.perf_counter() - begin
     return {"steps": steps, "secondsPerStep": elapsed / steps, "imagesPerSecond": batch * steps / elapsed}
 
 
-measure(0.5)
+try:
+    first = measure(0)["secondsPerStep"]
+    if first < 10 or mode == "compile":
+        known = None
+        measure(0.3)
+except Exception as error:  # a mode that this machine cannot run is no failure of the others
+    end(f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}")
 print(json.dumps({"ready": True, "version": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
 for line in sys.stdin:
     result = measure(float(line))
     result["peakBytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if on_gpu:
+        result["devicePeakBytes"] = torch.cuda.max_memory_reserved()
     print(json.dumps(result), flush=True)
