@@ -36,7 +36,8 @@ export class Contender {
     const { value, done } = await this.lines.next();
     if (!done) return JSON.parse(value);
     await this.ended;
-    return { unavailable: this.errors.trim().split('\n').at(-1) || 'the process ended early' };
+    const lines = this.errors.trim().split('\n');
+    return { unavailable: lines.find((line) => /^\w*Error\b/.test(line)) ?? (lines.at(-1) || 'the process ended early') };
   }
 
   /** Waits until it is warm. */

@@ -42,7 +42,7 @@ function network() {
   return { batch, multiplyAdds, step: () => step(images, labels) };
 }
 
-const { batch, multiplyAdds, step } = name === 'gemm' ? product() : network();
+let batch, multiplyAdds, step;
 // Seconds of one step as far as known: the queue is waited for about ten times a second, and after every slow step.
 let known;
 
@@ -61,9 +61,15 @@ async function measure(seconds) {
   return { steps, secondsPerStep: elapsed / steps, imagesPerSecond: (batch * steps) / elapsed };
 }
 
-await measure(0);
-known = undefined; // the first step prepares much that later ones find ready
-await measure(0.3);
+try {
+  ({ batch, multiplyAdds, step } = name === 'gemm' ? product() : network());
+  await measure(0);
+  known = undefined; // the first step prepares much that later ones find ready
+  await measure(0.3);
+} catch (error) {
+  console.log(JSON.stringify({ unavailable: `${error.name}: ${error.message.split('\n')[0]}` }));
+  process.exit();
+}
 console.log(JSON.stringify({ ready: true, batch, multiplyAdds }));
 for await (const line of createInterface({ input: process.stdin })) {
   const result = await measure(Number(line));
