@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import '../lib/ops/methods.js';
 import { ArgumentError, DTypeError, ShapeError } from '../lib/native/errors.js';
+import { capture } from '../lib/autograd/capture.js';
 import { grad } from '../lib/autograd/engine.js';
 import * as nn from '../lib/nn/index.js';
 import { ones } from '../lib/ops/creation.js';
@@ -247,5 +248,32 @@ describe("layout 'NHWC'", () => {
       expect(memoryStats().peakAllocatedBytes - middle).toBeLessThanOrEqual(images.nbytes + slack);
       expect(dX!.isContiguous()).toBe(true);
     }
+  });
+});
+
+describe('captured steps', () => {
+  test('resample as plain ones do, with tables that were made while a step was recorded', () => {
+    const conv = new nn.Conv2d(3, 3, [2, 3], { bias: false });
+    const { weight } = conv;
+    const loss = (images: Tensor, size: number) => {
+      conv.zeroGrad();
+      const padded = F.pad(images, [1, 2, 2, 1], { mode: 'reflect' });
+      const y = F.interpolate(conv.forward(padded), { size, mode: 'bilinear' });
+      const total = F.adaptiveMaxPool2d(F.localResponseNorm(y, 3), 2).sum();
+      total.backward();
+      return total;
+    };
+    const batches = Array.from({ length: 4 }, () => rand([2, 3, 6, 5]));
+    const plain = batches.map((images) => [loss(images, 23).itemSync(), list(weight.grad!)]);
+    // Other sizes make the cache forget what the plain runs have left.
+    for (let i = 0; i < 150; i++) F.interpolate(batches[0]!, { size: 24 + i });
+    const step = capture((images: Tensor) => loss(images, 23));
+    batches.forEach((images, i) => {
+      // The tables of the first, plain call are forgotten too, so that the recording makes them.
+      if (i === 1) for (let k = 0; k < 150; k++) F.interpolate(batches[0]!, { size: 24 + k });
+      expect([step(images).itemSync(), list(weight.grad!)]).toEqual(plain[i]);
+    });
+    expect(step.counts).toEqual({ plain: 1, recorded: 1, replayed: 2 });
+    step.dispose();
   });
 });

@@ -3,6 +3,7 @@
 // weighted sum of few inputs. Tables say which; the gradient takes their transposes.
 import { defineOp, type Context } from '../autograd/op.js';
 import { Op } from '../native/ops.gen.js';
+import { outside } from '../native/recording.js';
 import { run } from '../native/run.js';
 import type { Device } from '../tensor/device.js';
 import { stridesLike, type Shape } from '../tensor/shape.js';
@@ -80,7 +81,8 @@ function tablesOf(axes: readonly Axis[], backward: boolean, x: Tensor): Tables {
   if (tables) cache.delete(key);
   else {
     const rows = axes.map(rowsOf);
-    tables = upload(backward ? rows.map((r, i) => transposed(r, axes[i]!.input)) : rows, dtype, x.device);
+    const wanted = backward ? rows.map((r, i) => transposed(r, axes[i]!.input)) : rows;
+    tables = outside(() => upload(wanted, dtype, x.device)); // they stay, whatever step first needs them
     if (cache.size >= CACHED) cache.delete(cache.keys().next().value!);
   }
   cache.set(key, tables);
