@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import '../lib/ops/methods.js';
 import { ArgumentError, ShapeError } from '../lib/native/errors.js';
 import * as nn from '../lib/nn/index.js';
-import { lenet5, mnistCnn } from '../lib/models/index.js';
+import * as models from '../lib/models/index.js';
 import { zeros } from '../lib/ops/creation.js';
 import { cat } from '../lib/ops/join.js';
 import { rand } from '../lib/ops/random.js';
@@ -15,6 +15,7 @@ import { mean } from '../lib/ops/reduce.js';
 import type { Tensor } from '../lib/tensor/tensor.js';
 import { summary } from '../lib/train/summary/summary.js';
 
+const { lenet5, mnistCnn } = models;
 const chain = (...layers: nn.Module[]) => new nn.Sequential(...layers);
 const weights = (shape: readonly number[] | null) => shape!.reduce((n, d) => n * d, 1);
 
@@ -85,6 +86,15 @@ describe('worked examples', () => {
     expect(result.layer('features.8')).toMatchObject({ outputShape: [1, 128, 4, 4], receptiveField: [22, 22], jump: [8, 8] });
     expect(result.layer('classifier.0').receptiveField).toEqual([22 + 3 * 8, 22 + 3 * 8]);
   });
+});
+
+test('ResNet-50: 4.09 G multiply-adds; VGG-16: 15.47 G, fields of 212', () => {
+  const resnet = summary(models.resnet50(), [1, 3, 224, 224]);
+  expect(resnet.totals).toMatchObject({ params: 25557032, multAdds: 4089184256 });
+  expect(resnet.layer('layer4')).toMatchObject({ outputShape: [1, 2048, 7, 7], receptiveField: [427, 427], jump: [32, 32] });
+  const vgg = summary(models.vgg16(), [1, 3, 224, 224]);
+  expect(vgg.totals).toMatchObject({ params: 138357544, multAdds: 15470264320 });
+  expect(vgg.layer('features')).toMatchObject({ outputShape: [1, 512, 7, 7], receptiveField: [212, 212], jump: [32, 32] });
 });
 
 class Branches extends nn.Module {
@@ -182,6 +192,12 @@ describe('tables', () => {
     for (const name of ['near: Conv2d', 'far: Sequential', '1: Conv2d', 'head: Linear', '7/1']) expect(text).toContain(name);
     expect(text).toMatch(/params +260\n/);
     expect(result.toString({ columns, depth: 1 })).not.toContain('1: Conv2d');
+  });
+
+  test('a narrow table keeps all of a large layer', () => {
+    const layer = chain(chain(chain(new nn.Conv2d(3, 64, 7, { stride: 2, padding: 3, bias: false }))));
+    const text = summary(layer, [1, 3, 224, 224]).toString({ columns: 40 });
+    expect(text).toContain('      1x64x112x112  9.41k  118M  7/2\n');
   });
 
   test('as JSON', () => {

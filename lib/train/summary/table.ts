@@ -42,8 +42,9 @@ function narrow(layers: readonly LayerSummary[], columns: number): string[] {
   const rows = ['layer: output, params, mult-adds, field'];
   for (const layer of layers) {
     rows.push(cut(label(layer), columns));
-    const parts = [shape(layer.outputShape), layer.again ? '(again)' : count(layer.params), count(layer.multAdds), field(layer)];
-    rows.push(cut(`${'  '.repeat(Math.min(layer.depth, 3) + 1)}${parts.join('  ')}`, columns));
+    const numbers = [layer.again ? '(again)' : count(layer.params), count(layer.multAdds)].map((text) => text.replace(' ', ''));
+    const output = layer.outputShape?.join('x') ?? '-';
+    rows.push(`${'  '.repeat(Math.min(layer.depth, 2) + 1)}${[output, ...numbers, field(layer)].join('  ')}`);
   }
   return rows.map((row) => cut(row, columns));
 }
