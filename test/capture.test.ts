@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // A captured step against the same step run plainly: every result, gradient, parameter and state bit for bit.
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
   amp,
+  backends,
   capture,
   CaptureError,
   type Captured,
   collectGarbage,
   DataLoader,
+  type DeviceLike,
   DisposedError,
   F,
   fit,
   type FitOptions,
+  getNumThreads,
   getRngState,
   IndexError,
   manualSeed,
@@ -25,12 +30,14 @@ import {
   rand,
   randint,
   resetPeakMemoryStats,
+  setNumThreads,
   type StepReport,
   tensor,
   type Tensor,
   TensorDataset,
   zeros,
 } from '../lib/index.js';
+import { cudaStatus } from '../lib/native/cuda.js';
 
 type Step = (images: Tensor, labels: Tensor) => Tensor;
 
@@ -45,9 +52,9 @@ interface Made {
 }
 
 /** A network in training; the same for the same seed. */
-function make(network: 'lenet5' | 'mnist-cnn', kind: 'SGD' | 'Adam', steps: number): Made {
+function make(network: 'lenet5' | 'mnist-cnn', kind: 'SGD' | 'Adam', steps: number, place: DeviceLike = 'cpu'): Made {
   manualSeed(11);
-  const model = network === 'lenet5' ? models.lenet5() : models.mnistCnn();
+  const model = (network === 'lenet5' ? models.lenet5() : models.mnistCnn()).to(place);
   const optimizer =
     kind === 'SGD'
       ? new optim.SGD(model.parameters(), { lr: 0.05, momentum: 0.9, weightDecay: 1e-4 })
@@ -71,13 +78,13 @@ function batches(sizes: readonly number[]): [Tensor, Tensor][] {
 }
 
 /** Everything a step changes. */
-function snapshot({ model, optimizer }: Made) {
+function snapshot({ model, optimizer }: Made, place: DeviceLike) {
   return {
     parameters: model.parameters().map((p) => bits(p as Tensor)),
     gradients: model.parameters().map((p) => p.grad && bits(p.grad as Tensor)),
     states: [...optimizer.state.values()].map((state) => Object.entries(state).map(([name, t]) => [name, bits(t)])),
     rates: optimizer.paramGroups.map(({ lr, momentum, betas }) => [lr, momentum, betas]),
-    generator: bits(getRngState()),
+    generator: bits(getRngState(place)),
   };
 }
 
@@ -91,27 +98,31 @@ afterEach(() => {
   for (const step of made.splice(0)) step.dispose();
 });
 
-describe('equal to the plain step', () => {
-  test.each([
-    ['lenet5', 'SGD'],
-    ['lenet5', 'Adam'],
-    ['mnist-cnn', 'SGD'],
-    ['mnist-cnn', 'Adam'],
-  ] as const)('%s with %s: dropout, one cycle, clipping, a smaller batch now and then', (network, kind) => {
-    const sizes = Array.from({ length: 24 }, (_, i) => (i % 6 === 5 ? 5 : 8));
-    const data = batches(sizes);
-    const plain = make(network, kind, sizes.length);
-    const plainLosses = data.map(([x, y]) => bits(plain.step(x, y)));
-    const expected = snapshot(plain);
+for (const place of ['cpu', 'cuda'] as const)
+  describe.skipIf(place === 'cuda' && !cudaStatus().available)(`networks on ${place}`, () => {
+    test.each([
+      ['lenet5', 'SGD'],
+      ['lenet5', 'Adam'],
+      ['mnist-cnn', 'SGD'],
+      ['mnist-cnn', 'Adam'],
+    ] as const)('%s with %s: dropout, one cycle, clipping, a smaller batch now and then', (network, kind) => {
+      backends.cudnn.deterministic = true;
+      const sizes = Array.from({ length: 24 }, (_, i) => (i % 6 === 5 ? 5 : 8));
+      const data = batches(sizes).map((pair) => pair.map((t) => t.to({ device: place })) as [Tensor, Tensor]);
+      const plain = make(network, kind, sizes.length, place);
+      const plainLosses = data.map(([x, y]) => bits(plain.step(x, y)));
+      const expected = snapshot(plain, place);
 
-    const replayed = make(network, kind, sizes.length);
-    const step = captured(replayed.step);
-    const losses = data.map(([x, y]) => step(x, y)); // kept: no replay may overwrite another's result
-    expect(losses.map(bits)).toEqual(plainLosses);
-    expect(snapshot(replayed)).toEqual(expected);
-    expect(step.counts).toEqual({ plain: 2, recorded: 2, replayed: 20 });
+      const replayed = make(network, kind, sizes.length, place);
+      const step = captured(replayed.step);
+      const losses = data.map(([x, y]) => step(x, y)); // kept: no replay may overwrite another's result
+      expect(losses.map(bits)).toEqual(plainLosses);
+      expect(snapshot(replayed, place)).toEqual(expected);
+      expect(step.counts).toEqual({ plain: 2, recorded: 2, replayed: 20 });
+    });
   });
 
+describe('equal to the plain step', () => {
   test('gradients are there after each replay, and can be looked at, dropped and disposed in between', () => {
     const run = (wrap: (step: Step) => Step) => {
       const { model, step } = make('lenet5', 'SGD', 8);
@@ -236,6 +247,21 @@ describe('equal to the plain step', () => {
     };
     expect(run(captured)).toEqual(run((step) => step));
     expect((made.at(-1) as Captured<never[], unknown>).counts.replayed).toBeGreaterThan(4);
+  });
+
+  test('another number of threads between replays', () => {
+    const before = getNumThreads();
+    const run = (wrap: (step: Step) => Step) => {
+      const { model, step } = make('lenet5', 'SGD', 8);
+      const run = wrap(step);
+      const losses = batches([16, 16, 16, 16, 16, 16]).map(([x, y], i) => {
+        setNumThreads(1 + (i % 2));
+        return bits(run(x, y));
+      });
+      return [losses, model.parameters().map((p) => bits(p as Tensor))];
+    };
+    expect(run(captured)).toEqual(run((step) => step));
+    setNumThreads(before);
   });
 
   test('what is changed by hand between replays is followed: rates, options, values, loaded states', () => {
@@ -612,6 +638,18 @@ describe('recordings', () => {
     collectGarbage();
     expect(during - memoryStats().allocatedBytes).toBeGreaterThan(2 ** 20);
     expect(memoryStats().allocatedBytes - before).toBeLessThan(2 ** 20 + 2 * images.nbytes + 4 * 250_000);
+  });
+
+  test('a step whose arena does not fit runs plainly', () => {
+    const file = fileURLToPath(new URL('./helpers/capture-memory.mjs', import.meta.url));
+    const env = { ...process.env, LENODE_MEMORY_LIMIT: '64M' };
+    const { sums, counts, warnings, bytes } = JSON.parse(
+      execFileSync(process.execPath, [file], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+    );
+    expect(sums).toEqual(new Array(4).fill(12 * 2 ** 20));
+    expect(counts).toEqual({ plain: 3, recorded: 1, replayed: 0 });
+    expect(warnings).toEqual([expect.stringContaining('out of memory')]);
+    expect(bytes).toBeLessThan(49 * 2 ** 20);
   });
 
   test('a step that nobody holds is freed', async () => {
