@@ -264,6 +264,35 @@ describe('equal to the plain step', () => {
     setNumThreads(before);
   });
 
+  test('an optimizer of one\'s own, of operations that cannot be compared, is given up with a warning', () => {
+    class Descent extends optim.Optimizer {
+      protected override checkOptions(): void {}
+      override stateNames() {
+        return [];
+      }
+      protected override update(group: optim.ParamGroup, { params, grads }: { params: Tensor[]; grads: Tensor[] }): void {
+        noGrad(() => params.forEach((p, i) => p.sub_(grads[i]!.mul(group.lr).flatten().reshape(p.shape))));
+      }
+    }
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const run = (wrap: (step: (x: Tensor) => Tensor) => (x: Tensor) => Tensor) => {
+      manualSeed(12);
+      const layer = new nn.Linear(3, 2);
+      const optimizer = new Descent(layer.parameters(), { lr: 0.1 });
+      const step = wrap((x) => {
+        optimizer.zeroGrad();
+        const loss = layer.forward(x).square().sum();
+        loss.backward();
+        optimizer.step();
+        return loss;
+      });
+      return Array.from({ length: 16 }, () => bits(step(rand([4, 3]))));
+    };
+    expect(run(captured)).toEqual(run((step) => step));
+    expect(warn).toHaveBeenCalledTimes(1);
+    warn.mockRestore();
+  });
+
   test('what is changed by hand between replays is followed: rates, options, values, loaded states', () => {
     const run = (wrap: (step: Step) => Step) => {
       const { model, optimizer, step } = make('lenet5', 'Adam', 40);

@@ -8,7 +8,7 @@ import { observed, observer, stopObserving, type Observer, type Operand, type Op
 /** Handle of a tensor that run() will give memory to. */
 export const FRESH = -2;
 // Of one that run() would have, had the call not been made for its attributes alone.
-const NEVER = -3;
+const NEVER = -4;
 
 // ---- steps that run under watch --------------------------------------------------------------------------------------
 
