@@ -159,6 +159,21 @@ void max_row_plane(const PoolGeometry& g, const InputRow<T>* rows, int64_t n_row
   }
 }
 
+// The mean over one large window, channels innermost.
+template <class T>
+void average_large_window(const PoolGeometry& g, const InputRow<T>* rows, int64_t n_rows, const Span& w, T scale, T* y) {
+  std::fill_n(y, g.c, T(0));
+  for (int64_t r = 0; r < n_rows; ++r) {
+    for (int64_t k = w.first; k < w.last; ++k) {
+      const T* x = rows[r].data + (w.start + k) * g.c;
+#pragma omp simd
+      for (int64_t c = 0; c < g.c; ++c) y[c] += x[c];
+    }
+  }
+#pragma omp simd
+  for (int64_t c = 0; c < g.c; ++c) y[c] /= scale;
+}
+
 template <class T, int L>
 void average_row_channels(const PoolGeometry& g, const InputRow<T>* rows, int64_t n_rows, T* y,
                           const AverageDivisor& divisor, int64_t outer_extent) {
@@ -167,6 +182,10 @@ void average_row_channels(const PoolGeometry& g, const InputRow<T>* rows, int64_
     const Span& w = g.columns[ow];
     const bool empty = n_rows == 0 || w.first >= w.last;
     const T scale = empty ? T(1) : static_cast<T>(divisor.of(outer_extent * divisor.extent(g, 2, ow)));
+    if (!empty && n_rows * (w.last - w.first) >= kLargeWindow) {
+      average_large_window(g, rows, n_rows, w, scale, y + ow * g.c);
+      continue;
+    }
     for_vectors<L>(g.c, [&](int64_t c, int) {
       V sum = V{};
       for (int64_t r = 0; r < n_rows; ++r) {

@@ -76,6 +76,10 @@ struct Columns {
   }
 };
 
+// A window of at least so many pixels is gone through pixel by pixel, which reads memory in its order; a smaller one
+// vector by vector, whose sum then stays in a register.
+constexpr int64_t kLargeWindow = 12;
+
 // f(Constant<stride>), where 0 stands for any: constant strides make loops that vectorize well.
 template <class F>
 void with_stride(int64_t stride, F&& f) {

@@ -74,6 +74,28 @@ void max_backward_plane(const PoolGeometry& g, const T* grad, const int32_t* ind
     if (indices[ow] >= 0 && indices[ow] < plane) image[indices[ow]] += grad[ow];
 }
 
+// The shares of one large window, a block of channels at a time.
+template <class T, bool Add>
+void average_backward_large_window(const PoolGeometry& g, const Channels& part, const Span& d, const Span& h,
+                                   const Span& w, const T* grad, T scale, T* image) {
+  constexpr int64_t kBlock = 512;
+  T share[kBlock];
+  for (int64_t block = 0; block < part.count; block += kBlock) {
+    const int64_t count = std::min(kBlock, part.count - block);
+#pragma omp simd
+    for (int64_t c = 0; c < count; ++c) share[c] = grad[block + c] / scale;
+    for_window(g, d, h, w, [&](int64_t pixel) {
+      T* place = image + pixel * part.lanes + part.first + block;
+      if constexpr (Add) {
+#pragma omp simd
+        for (int64_t c = 0; c < count; ++c) place[c] += share[c];
+      } else {
+        std::copy_n(share, count, place);
+      }
+    });
+  }
+}
+
 template <class T, int L, bool Add>
 void average_backward_channels(const PoolGeometry& g, const Channels& part, int64_t od, int64_t oh, const T* grad,
                                T* image, const AverageDivisor& divisor) {
@@ -85,6 +107,10 @@ void average_backward_channels(const PoolGeometry& g, const Channels& part, int6
   for (int64_t ow = 0; ow < g.out[2]; ++ow) {
     const Span& w = g.columns[ow];
     const T scale = static_cast<T>(divisor.of(outer * divisor.extent(g, 2, ow)));
+    if ((d.last - d.first) * (h.last - h.first) * (w.last - w.first) >= kLargeWindow) {
+      average_backward_large_window<T, Add>(g, part, d, h, w, grad + ow * part.lanes + part.first, scale, image);
+      continue;
+    }
     for_vectors<L>(part.count, [&](int64_t c, int done) {
       V share;
       load_vector(share, grad + ow * part.lanes + part.first + c);
