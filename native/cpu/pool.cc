@@ -161,7 +161,8 @@ void max_row_plane(const PoolGeometry& g, const InputRow<T>* rows, int64_t n_row
 
 // The mean over one large window, channels innermost.
 template <class T>
-void average_large_window(const PoolGeometry& g, const InputRow<T>* rows, int64_t n_rows, const Span& w, T scale, T* y) {
+void average_large_window(const PoolGeometry& g, const InputRow<T>* rows, int64_t n_rows, const Span& w, T scale,
+                          T* y) {
   std::fill_n(y, g.c, T(0));
   for (int64_t r = 0; r < n_rows; ++r) {
     for (int64_t k = w.first; k < w.last; ++k) {
