@@ -136,6 +136,17 @@ def optimizers():
                 check(f'{kind.__name__} {options}', parameter, wide.detach(), loose=True)
 
 
+def averages():
+    for dtype in [*FLOATS, None]:
+        for weight in (.1, .75, 1.):
+            averaged = group(dtype)
+            current = [same_strides(torch.randn(x.shape), x) for x in averaged]
+            expected = [torch.lerp(x.double(), y.double(), weight) for x, y in zip(averaged, current)]
+            run('lerp_step', [torch.tensor(weight, dtype=torch.float64), *current], averaged)
+            for x, y in zip(averaged, expected):
+                check(f'lerp {weight}', x, y)
+
+
 def norms():
     for dtype in [*FLOATS, None]:
         tensors = group(dtype)
@@ -155,4 +166,5 @@ def norms():
     assert norm.item() == 0
 
 
-CHECKS = {'random_numbers': random_numbers, 'dropouts': dropouts, 'optimizers': optimizers, 'norms': norms}
+CHECKS = {'random_numbers': random_numbers, 'dropouts': dropouts, 'optimizers': optimizers, 'averages': averages,
+          'norms': norms}
