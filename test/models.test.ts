@@ -166,12 +166,12 @@ describe('options', () => {
   });
 
   test('VGG takes any layout, and GoogLeNet and VGG the start of torchvision\'s weights', () => {
-    const layers = models.vggFeatures([8, 'M', 512, 'M'], { batchNorm: true, inChannels: 1 });
+    const layers = models.VGG.makeLayers([8, 'M', 512, 'M'], { batchNorm: true, inChannels: 1 });
     expect(Object.keys(layers.stateDict()).filter((name) => name.endsWith('weight'))).toEqual([
       '0.weight', '1.weight', '4.weight', '5.weight',
     ]);
     expect(layers.forward(lenode.randn([1, 1, 8, 8])).shape).toEqual([1, 512, 2, 2]);
-    expect(() => models.vggFeatures([8, 'P' as 'M'])).toThrow(/expected channels or 'M', got P/);
+    expect(() => models.VGG.makeLayers([8, 'P' as 'M'])).toThrow(/expected channels or 'M', got P/);
     const spread = (t: Tensor) => lenode.std(t).itemSync();
     lenode.manualSeed(0);
     const { conv3 } = models.googlenet({ numClasses: 3, auxLogits: false });

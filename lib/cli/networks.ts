@@ -7,11 +7,11 @@ import type { Tensor } from '../tensor/tensor.js';
 
 type Network = Module<[Tensor], Tensor>;
 
-// The functions that make networks, by name; vggFeatures makes a part of one.
+// The functions that make networks, by name.
 function factories(): Map<string, () => unknown> {
   const found = new Map<string, () => unknown>();
   for (const [name, value] of Object.entries(models as Record<string, unknown>))
-    if (typeof value === 'function' && /^[a-z]/.test(name) && name !== 'vggFeatures') found.set(name, value as () => unknown);
+    if (typeof value === 'function' && /^[a-z]/.test(name)) found.set(name, value as () => unknown);
   return found;
 }
 
@@ -28,8 +28,10 @@ export function makeNetwork(name: string): Network {
   return model as Network;
 }
 
-/** The shape that a network is made for: one grey image of 28 x 28 if it takes one channel, else a colour photograph. */
+/** The shape that a network is made for: the size that it says, or that of ImageNet's photographs. */
 export function usualInput(model: Network): readonly [n: number, channels: number, height: number, width: number] {
   const first = model.modules().find((m) => 'inChannels' in m) as { inChannels?: unknown } | undefined;
-  return first?.inChannels === 1 ? [1, 1, 28, 28] : [1, 3, 224, 224];
+  const channels = first?.inChannels === 1 ? 1 : 3;
+  const { imageSize = channels === 1 ? 28 : 224 } = model as { imageSize?: number };
+  return [1, channels, imageSize, imageSize];
 }

@@ -25,6 +25,9 @@ export interface CifarCnnOptions extends ClassifierOptions {
  * forward: [N, 3, 32, 32] to [N, numClasses] scores.
  */
 export class CifarCnn extends Sequential<readonly Module[]> {
+  /** Height and width of its images. */
+  readonly imageSize = 32;
+
   constructor({ numClasses = 10, dropout }: CifarCnnOptions = {}) {
     super();
     let inputs = 3;
@@ -41,7 +44,7 @@ export class CifarCnn extends Sequential<readonly Module[]> {
   }
 
   override forward(x: Tensor): Tensor {
-    checkImages(x, this.constructor.name, { channels: 3, exactly: 32 });
+    checkImages(x, this.constructor.name, { channels: 3, exactly: this.imageSize });
     return super.forward(x);
   }
 }

@@ -40,7 +40,6 @@ export {
   vgg16Bn,
   vgg19,
   vgg19Bn,
-  vggFeatures,
   type VggFeatures,
   type VggLayerOptions,
   type VggOptions,

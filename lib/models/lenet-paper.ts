@@ -121,6 +121,8 @@ class RadialBasis extends Module {
  * amid 32 x 32, the background -0.1 and the ink 1.175.
  */
 export class LeNet5Paper extends Module {
+  /** Height and width of its images. */
+  readonly imageSize = 32;
   readonly c1 = new Conv2d(1, 6, 5);
   readonly s2 = new Subsampling(6);
   readonly c3 = new PartialConv2d(6, CONNECTIONS, 5);
@@ -140,7 +142,7 @@ export class LeNet5Paper extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    checkImages(x, this.constructor.name, { channels: 1, exactly: 32 });
+    checkImages(x, this.constructor.name, { channels: 1, exactly: this.imageSize });
     let y = x;
     for (const layer of [this.c1, this.s2, this.c3, this.s4, this.c5] as Module[]) y = scaledTanh(layer.forward(y));
     return this.output.forward(scaledTanh(this.f6.forward(flatten(y, 1))));

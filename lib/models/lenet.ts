@@ -22,6 +22,8 @@ import { LeNet5Paper } from './lenet-paper.js';
  * forward: [N, 1, 28, 28] to [N, numClasses] scores.
  */
 export class LeNet5 extends Module {
+  /** Height and width of its images. */
+  readonly imageSize = 28;
   readonly features: Sequential;
   readonly classifier: Sequential;
 
@@ -41,7 +43,7 @@ export class LeNet5 extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    checkImages(x, this.constructor.name, { channels: 1, exactly: 28 });
+    checkImages(x, this.constructor.name, { channels: 1, exactly: this.imageSize });
     return this.classifier.forward(flatten(this.features.forward(x), 1));
   }
 }
@@ -68,6 +70,7 @@ export class LeNet5Tutorial extends Module {
   readonly fc1: Linear;
   readonly fc2 = new Linear(120, 84);
   readonly fc3: Linear;
+  /** Height and width of its images. */
   readonly imageSize: number;
 
   constructor({ numClasses = 2, imageSize = 224, inChannels = 3 }: LeNet5TutorialOptions = {}) {

@@ -24,6 +24,8 @@ export interface MnistCnnOptions extends ClassifierOptions {
  * forward: [N, 1, 28, 28] to [N, numClasses] scores.
  */
 export class MnistCnn extends Module {
+  /** Height and width of its images. */
+  readonly imageSize = 28;
   readonly features: Sequential;
   readonly classifier: Sequential;
 
@@ -47,7 +49,7 @@ export class MnistCnn extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    checkImages(x, this.constructor.name, { channels: 1, exactly: 28 });
+    checkImages(x, this.constructor.name, { channels: 1, exactly: this.imageSize });
     return this.classifier.forward(flatten(this.features.forward(x), 1));
   }
 }

@@ -33,8 +33,7 @@ export interface VggLayerOptions {
   inChannels?: number;
 }
 
-/** The convolutional part of a VGG network; the last convolution has 512 channels in those that VGG takes. */
-export function vggFeatures(layout: VggFeatures, { batchNorm = false, inChannels = 3 }: VggLayerOptions = {}): Sequential {
+function makeLayers(layout: VggFeatures, { batchNorm = false, inChannels = 3 }: VggLayerOptions = {}): Sequential {
   const layers: Module[] = [];
   let channels = inChannels;
   for (const step of layout) {
@@ -42,8 +41,8 @@ export function vggFeatures(layout: VggFeatures, { batchNorm = false, inChannels
       layers.push(new MaxPool2d(2, { stride: 2 }));
       continue;
     }
-    if (typeof step !== 'number') throw new ArgumentError(`vggFeatures: expected channels or 'M', got ${String(step)}`);
-    checkInteger(step, 1, 'vggFeatures', 'channels');
+    if (typeof step !== 'number') throw new ArgumentError(`VGG.makeLayers: expected channels or 'M', got ${String(step)}`);
+    checkInteger(step, 1, 'VGG.makeLayers', 'channels');
     layers.push(new Conv2d(channels, step, 3, { padding: 1 }));
     if (batchNorm) layers.push(new BatchNorm2d(step));
     layers.push(new ReLU());
@@ -62,17 +61,19 @@ export class VGG extends Module {
   readonly features: Module;
   readonly avgpool = new AdaptiveAvgPool2d([7, 7]);
   readonly classifier: Sequential;
+  /** The convolutional part of a network by its layout. In those that VGG takes, the last convolution has 512 channels. */
+  static readonly makeLayers = makeLayers;
   // What the images must be, where it is known.
   readonly #channels: number | undefined;
   readonly #smallest: number;
 
-  /** @param features the convolutional part, to [N, 512, H', W'], or its layout: see vggFeatures() */
+  /** @param features the convolutional part, to [N, 512, H', W'], or its layout: see makeLayers() */
   constructor(
     features: Module | VggFeatures,
     { numClasses = 1000, dropout = 0.5, initWeights = true, ...layers }: VggOptions & VggLayerOptions = {},
   ) {
     super();
-    this.features = features instanceof Module ? features : vggFeatures(features, layers);
+    this.features = features instanceof Module ? features : makeLayers(features, layers);
     this.classifier = new Sequential(
       new Linear(512 * 7 * 7, 4096),
       new ReLU(),
