@@ -82,14 +82,14 @@ async function check(index, entry) {
     const own = { parameters: model.parameters().reduce((n, p) => n + p.numel, 0), keys: Object.keys(model.stateDict()) };
     const same = own.parameters === parameters && JSON.stringify(own.keys) === JSON.stringify(keys);
     const state = {};
-    for (const key of keys) state[key] = await files.start.read(`state.${key}`);
+    for (const key of keys) state[key] = await files.start.tensor(`state.${key}`);
     model.loadStateDict(state);
     for (const t of Object.values(state)) t.dispose();
     model.to(options.device);
-    const [images, labels] = [await files.start.read('images', options.device), await files.start.read('labels', options.device)];
+    const [images, labels] = [await files.start.tensor('images', options), await files.start.tensor('labels', options)];
     const results = compute(lenode, model, images, labels, entry);
     const names = [...files.float64.tensors.keys()];
-    const errors = await compare(results, names, (file, name) => files[file].read(name));
+    const errors = await compare(results, names, (file, name) => files[file].tensor(name));
     const close = Object.values(errors).every((error) => Math.min(error.float32, error.float64) <= tolerance);
     return { network: labelOf(entry), parameters: own.parameters, keys: own.keys.length, same, errors, pass: same && close };
   } finally {

@@ -153,6 +153,21 @@ describe('options', () => {
     expect(() => models.resnet50({ replaceStrideWithDilation: [true] as never })).toThrow(/three booleans/);
   });
 
+  test('DenseNet: memoryEfficient gives the same gradients and running statistics', () => {
+    const shape = { growthRate: 4, blockConfig: [2, 2], numInitFeatures: 8, numClasses: 3 };
+    lenode.manualSeed(1);
+    const plain = new models.DenseNet(shape);
+    const thrifty = new models.DenseNet({ ...shape, memoryEfficient: true });
+    thrifty.loadStateDict(plain.stateDict());
+    const x = lenode.randn([2, 3, 32, 32]);
+    for (const model of [plain, thrifty]) model.forward(x).square().sum().backward();
+    const values = (model: nn.AnyModule) => [
+      ...model.parameters().map((p) => Array.from(p.grad!.dataSync() as Float32Array)),
+      ...model.buffers().map((b) => Array.from(b.dataSync() as Float32Array, Number)),
+    ];
+    expect(values(thrifty)).toEqual(values(plain));
+  });
+
   test('GoogLeNet: three results in training with auxiliary classifiers, else one', () => {
     const model = models.googlenet({ numClasses: 3, initWeights: false });
     const x = lenode.randn([2, 3, 32, 32]);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isGradEnabled } from '../autograd/mode.js';
 import { renames } from '../io/weights.js';
 import { ReLU } from '../nn/activation.js';
+import { checkpoint } from '../nn/checkpoint.js';
 import { Sequential } from '../nn/containers.js';
 import { Conv2d } from '../nn/conv.js';
 import { normRelu } from '../nn/fused.js';
@@ -30,9 +32,14 @@ export interface DenseNetOptions extends ClassifierOptions {
   bnSize?: number;
   /** Probability of the dropout after each layer. Default 0. */
   dropRate?: number;
+  /**
+   * Whether the joined inputs of each layer are computed again for the gradient instead of kept (Pleiss et al.,
+   * arXiv:1707.06990): less memory, more time. Default false.
+   */
+  memoryEfficient?: boolean;
 }
 
-type LayerOptions = Required<Pick<DenseNetOptions, 'growthRate' | 'bnSize' | 'dropRate'>>;
+type LayerOptions = Required<Pick<DenseNetOptions, 'growthRate' | 'bnSize' | 'dropRate' | 'memoryEfficient'>>;
 
 class DenseLayer extends Module<[inputs: readonly Tensor[]]> {
   readonly norm1: BatchNorm2d;
@@ -42,18 +49,22 @@ class DenseLayer extends Module<[inputs: readonly Tensor[]]> {
   readonly relu2 = new ReLU();
   readonly conv2: Conv2d;
   readonly dropRate: number;
+  readonly memoryEfficient: boolean;
 
-  constructor(inputs: number, { growthRate, bnSize, dropRate }: LayerOptions) {
+  constructor(inputs: number, { growthRate, bnSize, dropRate, memoryEfficient }: LayerOptions) {
     super();
     this.norm1 = new BatchNorm2d(inputs);
     this.conv1 = new Conv2d(inputs, bnSize * growthRate, 1, { bias: false });
     this.norm2 = new BatchNorm2d(bnSize * growthRate);
     this.conv2 = new Conv2d(bnSize * growthRate, growthRate, 3, { padding: 1, bias: false });
     this.dropRate = dropRate;
+    this.memoryEfficient = memoryEfficient;
   }
 
   forward(inputs: readonly Tensor[]): Tensor {
-    const narrow = this.conv1.forward(normRelu(this.norm1, this.relu1, cat(inputs, 1)));
+    const bottleneck = (...parts: Tensor[]) => this.conv1.forward(normRelu(this.norm1, this.relu1, cat(parts, 1)));
+    const recompute = this.memoryEfficient && isGradEnabled() && inputs.some((x) => x.requiresGrad);
+    const narrow = recompute ? checkpoint(bottleneck, ...inputs) : bottleneck(...inputs);
     const added = this.conv2.forward(normRelu(this.norm2, this.relu2, narrow));
     return this.dropRate > 0 ? dropout(added, { p: this.dropRate, training: this.training }) : added;
   }
@@ -96,7 +107,7 @@ export class DenseNet extends Module {
   constructor(options: DenseNetOptions = {}) {
     super();
     const { growthRate = 32, blockConfig = [6, 12, 24, 16], numInitFeatures = 64, bnSize = 4 } = options;
-    const { dropRate = 0, numClasses = 1000 } = options;
+    const { dropRate = 0, numClasses = 1000, memoryEfficient = false } = options;
     for (const [name, value] of Object.entries({ growthRate, numInitFeatures, bnSize }))
       checkInteger(value, 1, 'DenseNet', name);
     blockConfig.forEach((count) => checkInteger(count, 1, 'DenseNet', 'blockConfig'));
@@ -110,7 +121,7 @@ export class DenseNet extends Module {
       pool0: new MaxPool2d(3, { stride: 2, padding: 1 }),
     });
     blockConfig.forEach((layers, i) => {
-      const block = new DenseBlock(layers, channels, { growthRate, bnSize, dropRate });
+      const block = new DenseBlock(layers, channels, { growthRate, bnSize, dropRate, memoryEfficient });
       this.features.addModule(`denseblock${i + 1}`, block);
       channels += layers * growthRate;
       if (i === blockConfig.length - 1) return;
