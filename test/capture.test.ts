@@ -669,6 +669,16 @@ describe('recordings', () => {
     expect(memoryStats().allocatedBytes - before).toBeLessThan(2 ** 20 + 2 * images.nbytes + 4 * 250_000);
   });
 
+  test('recording keeps nothing beside the arena', () => {
+    const step = captured(make('mnist-cnn', 'SGD', 40).step);
+    const [[images, labels]] = batches([32]) as [[Tensor, Tensor]];
+    step(images, labels);
+    step(images, labels);
+    expect(step.counts.recorded).toBe(1);
+    const { reservedBytes, allocatedBytes } = memoryStats();
+    expect(reservedBytes - allocatedBytes).toBeLessThan(2 ** 20);
+  });
+
   test('a step whose arena does not fit runs plainly', () => {
     const file = fileURLToPath(new URL('./helpers/capture-memory.mjs', import.meta.url));
     const env = { ...process.env, LENODE_MEMORY_LIMIT: '64M' };

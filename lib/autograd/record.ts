@@ -46,8 +46,11 @@ export function recordStep(
     recording.inner.clear();
     // What JavaScript has forgotten needs no place of its own.
     sweep(true);
+    // Nor is what this run needed kept beside the arena.
+    native().emptyCache(device.id);
     const arena = emptyTensor([Math.max(1, native().planRecording())], 'uint8', device) as Tensor;
     const number = native().finishRecording(arena.handle);
+    native().emptyCache(device.id);
     setStepOrigins(number, new Map([...recording.origins].map(([sequence, place]) => [sequence - begin, place])));
     const required = [...recording.outer.keys()].map((t) => [t as Tensor, (t as Tensor).requiresGrad] as const);
     // The arguments are others each time.

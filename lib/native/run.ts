@@ -32,6 +32,7 @@ const SCRATCH_LENGTH = 1 << 16;
 const ABSENT = -1;
 const SWEEP_WANTED = 1;
 const STREAM_FAILED = 2;
+const FULL_SWEEP_WANTED = 4;
 
 let scratch: Float64Array | undefined;
 let lastDevice = -1;
@@ -174,7 +175,7 @@ export function allocate(object: NativeTensor): void {
     object.handle = afterFailure(error, 'allocate', object.deviceId, attempt);
   }
   // A loop that only reads data makes tensors and runs nothing.
-  if (scratch![0] === SWEEP_WANTED) attend(SWEEP_WANTED, object.deviceId);
+  if (scratch![0] !== 0) attend(scratch![0]!, object.deviceId);
 }
 
 export function release(object: HandleOwner): void {
@@ -256,7 +257,9 @@ function sweepAll(): void {
 }
 
 function attend(status: number, device: number): void {
-  if (status & SWEEP_WANTED) {
+  if (status & FULL_SWEEP_WANTED) {
+    sweepAll();
+  } else if (status & SWEEP_WANTED) {
     const live = sweep(false);
     if (live > nativeLimit || getHeapStatistics().used_heap_size > heapLimit) sweepAll();
   }

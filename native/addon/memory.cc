@@ -55,6 +55,7 @@ napi_value sweep(napi_env env, napi_callback_info info) {
   for (auto& device : environment.devices) {
     if (!device) continue;
     device->bytes_since_sweep = 0;
+    if (full) device->reserved_at_full_sweep = device->allocator.stats().reserved;
     live += device->allocator.stats().allocated;
   }
   // A budget below the live set would sweep again and again for little. What lives beyond the least seen since the last

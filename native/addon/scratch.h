@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading the Float64Array that calls share with TypeScript, and the status that they return.
 #pragma once
+#include <algorithm>
+
 #include "addon/environment.h"
 
 namespace lenode::addon {
@@ -46,6 +48,14 @@ class Reader {
   const double* end_;
 };
 
+// Dead tensors may be what more memory is taken from the device for.
+inline bool has_grown(Device& device) {
+  constexpr uint64_t kLittle = uint64_t{32} << 20;
+  const uint64_t now = device.allocator.stats().reserved;
+  const uint64_t before = device.reserved_at_full_sweep = std::min(device.reserved_at_full_sweep, now);
+  return now > before + std::max(kLittle, before / 16);
+}
+
 inline bool wants_sweep(const Environment& environment, const Device& device) {
   constexpr size_t kManyHandles = 16384;
   return device.bytes_since_sweep > environment.budget || environment.young.size() > kManyHandles;
@@ -53,10 +63,14 @@ inline bool wants_sweep(const Environment& environment, const Device& device) {
 
 constexpr int32_t kSweepWanted = 1;
 constexpr int32_t kStreamFailed = 2;
+constexpr int32_t kFullSweepWanted = 4;
 
-inline napi_value status_of(napi_env env, const Environment& environment, const Device& device) {
-  const int32_t status =
-      (wants_sweep(environment, device) ? kSweepWanted : 0) | (device.stream.failed() ? kStreamFailed : 0);
+inline int32_t sweep_status(const Environment& environment, Device& device) {
+  return has_grown(device) ? kFullSweepWanted : wants_sweep(environment, device) ? kSweepWanted : 0;
+}
+
+inline napi_value status_of(napi_env env, const Environment& environment, Device& device) {
+  const int32_t status = sweep_status(environment, device) | (device.stream.failed() ? kStreamFailed : 0);
   napi_value result;
   napi_create_int32(env, status, &result);
   return result;

@@ -114,7 +114,7 @@ napi_value allocate(napi_env env, napi_callback_info info) {
                                                   Reader(environment).take_shape());
   if (environment.recording) environment.recorder->made(*environment.table.get(handle).storage);
   environment.track(env, handle, arguments.values[0]);
-  environment.scratch[0] = wants_sweep(environment, environment.device(device_id)) ? kSweepWanted : 0;
+  environment.scratch[0] = sweep_status(environment, environment.device(device_id));
   napi_value result;
   napi_create_int32(env, handle, &result);
   return result;

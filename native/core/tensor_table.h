@@ -20,6 +20,7 @@ struct Device {
   Stream stream;
   Allocator allocator;
   uint64_t bytes_since_sweep = 0;
+  uint64_t reserved_at_full_sweep = 0;  // bytes
 };
 
 struct Storage {
