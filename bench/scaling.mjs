@@ -6,12 +6,12 @@ import { own, peer } from './peers.mjs';
 const BATCHES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 const DEPTHS = ['resnet18', 'resnet34', 'resnet50'];
 
-/** Reports each point as the table's results are, with the chosen peers; `--only` and `--batch` do not apply to batches. */
+/** Reports each point as the table's results are, with the chosen peers; `--only` with one residual network means all depths, `--batch` is theirs. */
 export async function measureScaling({ device, rounds, seconds, mode, dtype, peers, python, batch = 8, only }, report) {
   const points = [
     ...BATCHES.map((size) => ({ network: 'lenet5', batch: size })),
     ...DEPTHS.map((network) => ({ network, batch })),
-  ].filter(({ network }) => only.includes(network === 'resnet34' ? 'resnet18' : network));
+  ].filter(({ network }) => only.some((name) => name === network || (DEPTHS.includes(name) && DEPTHS.includes(network))));
   for (const type of dtype)
     for (const point of points) {
       const spec = { ...point, device, dtype: type, task: 'training' };
