@@ -5,6 +5,7 @@ import { capture, DataLoader, F, memoryStats, models, optim, rand, randint, Tens
 
 const steps = Number(process.argv[2] ?? 20000);
 const kind = process.argv[3] ?? 'all';
+if (!Number.isSafeInteger(steps) || steps < 10) throw new RangeError(`usage: memory.mjs [steps, 10 or more] [kind], got ${process.argv[2]}`);
 const mib = (bytes) => (bytes / 2 ** 20).toFixed(1);
 
 function setUp() {
