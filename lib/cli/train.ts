@@ -29,7 +29,7 @@ interface Recipe {
 }
 
 const recipes: Record<string, Recipe> = {
-  lenet5: { make: lenet5, epochs: 6, batchSize: 64, lr: 4e-3 },
+  lenet5: { make: lenet5, epochs: 3, batchSize: 64, lr: 5e-3 },
   'mnist-cnn': { make: mnistCnn, epochs: 6, batchSize: 100, lr: 2e-3 },
 };
 
@@ -53,9 +53,9 @@ export function registerTrain(program: Command): void {
     .description('train a network on MNIST')
     .addOption(new Option('--device <name>', 'auto, cpu, cuda or cuda:<index>').default('auto'))
     .addOption(new Option('--model <name>', 'the network').choices(Object.keys(recipes)).default('lenet5'))
-    .option('--epochs <n>', 'passes over the training images (default: 6)', count)
+    .option('--epochs <n>', 'passes over the training images (default: 3; mnist-cnn: 6)', count)
     .option('--batch-size <n>', 'images per step (default: 64; mnist-cnn: 100)', count)
-    .option('--lr <x>', 'highest learning rate of the one-cycle schedule (default: 0.004; mnist-cnn: 0.002)', positive)
+    .option('--lr <x>', 'highest learning rate of the one-cycle schedule (default: 0.005; mnist-cnn: 0.002)', positive)
     .option('--seed <n>', 'seed of the weights, the order of images and dropout', integer, 0)
     .option('--resume <path>', 'continue from a checkpoint')
     .option('--data <folder>', 'folder of the MNIST files (default: data/MNIST/raw)')
