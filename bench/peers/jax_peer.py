@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs LeNet-5 on random images with JAX, one compiled function a step, by the protocol of bench/worker.mjs."""
 import json
-import resource
 import sys
-import time
 
 import jax
 import jax.numpy as jnp
+
+from meter import Meter
 
 spec = json.loads(sys.argv[1])
 batch, half = spec["batch"], spec["dtype"] == "bf16"
@@ -72,31 +72,6 @@ def step():
     return state
 
 
-known = None
-
-
-def measure(seconds):
-    global known
-    begin = time.perf_counter()
-    steps, elapsed = 0, 0.0
-    while True:
-        burst = 1 if known is None else max(1, min(1000, int(0.1 / known)))
-        for _ in range(burst):
-            result = step()
-        jax.block_until_ready(result)
-        steps += burst
-        elapsed = time.perf_counter() - begin
-        known = elapsed / steps
-        if elapsed >= seconds:
-            break
-    return {"steps": steps, "secondsPerStep": elapsed / steps, "imagesPerSecond": batch * steps / elapsed}
-
-
-measure(0)
-known = None
-measure(0.3)
-print(json.dumps({"ready": True, "version": jax.__version__}), flush=True)
-for line in sys.stdin:
-    result = measure(float(line))
-    result["peakBytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps(result), flush=True)
+meter = Meter(step, batch, jax.block_until_ready)
+meter.warm_up()
+meter.serve({"version": jax.__version__})

@@ -6,13 +6,13 @@ Usage: pytorch.py '{"network": "lenet5", "device": "cpu", "batch": 64, "mode": "
 """
 import contextlib
 import json
-import resource
 import sys
-import time
 
 import torch
 from torch import nn
 import torch.nn.functional as F
+
+from meter import Meter
 
 spec = json.loads(sys.argv[1])
 name, device, batch, mode = spec["network"], spec["device"], spec["batch"], spec["mode"]
@@ -114,38 +114,12 @@ if mode == "cuda-graphs":
         step()
     step = graph.replay
 
-known = None
-
-
-def measure(seconds):
-    global known
-    begin = time.perf_counter()
-    steps, elapsed = 0, 0.0
-    while True:
-        burst = 1 if known is None else max(1, min(1000, int(0.1 / known)))
-        for _ in range(burst):
-            step()
-        steps += burst
-        if on_gpu:
-            torch.cuda.synchronize()
-        elapsed = time.perf_counter() - begin
-        known = elapsed / steps
-        if elapsed >= seconds:
-            break
-    return {"steps": steps, "secondsPerStep": elapsed / steps, "imagesPerSecond": batch * steps / elapsed}
-
-
+meter = Meter(step, batch, lambda _: torch.cuda.synchronize() if on_gpu else None)
 try:
-    first = measure(0)["secondsPerStep"]
-    if first < 10 or mode == "compile":
-        known = None
-        measure(0.3)
+    meter.warm_up(float("inf") if mode == "compile" else 10)
 except Exception as error:  # a mode that this machine cannot run is no failure of the others
     end(f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}")
-print(json.dumps({"ready": True, "version": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
-for line in sys.stdin:
-    result = measure(float(line))
-    result["peakBytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    if on_gpu:
-        result["devicePeakBytes"] = torch.cuda.max_memory_reserved()
-    print(json.dumps(result), flush=True)
+meter.serve(
+    {"version": torch.__version__, "threads": torch.get_num_threads()},
+    lambda: {"devicePeakBytes": torch.cuda.max_memory_reserved()} if on_gpu else {},
+)

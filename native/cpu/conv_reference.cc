@@ -135,7 +135,10 @@ void with_type(DType dtype, const char* op, Body&& body) {
     case DType::int32: return body(int32_t());
     case DType::int64: return body(int64_t());
     case DType::uint8: return body(uint8_t());
-    default: fail(ErrorCode::unsupported, std::string(op) + ": not implemented for " + dtype_name(dtype));
+    default:
+      fail(ErrorCode::unsupported,
+           std::string(op) + ": expected floating-point numbers or int32, int64 or uint8, got " +
+               dtype_name(dtype));
   }
 }
 

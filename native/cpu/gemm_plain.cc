@@ -75,7 +75,10 @@ void gemm_plain(const Gemm& gemm) {
     case DType::int32: return run<int32_t>(gemm);
     case DType::int64: return run<int64_t>(gemm);
     case DType::uint8: return run<uint8_t>(gemm);
-    default: fail(ErrorCode::unsupported, std::string("matmul: not implemented for ") + dtype_name(gemm.dtype));
+    default:
+      fail(ErrorCode::unsupported,
+           std::string("matmul: expected floating-point numbers or int32, int64 or uint8, got ") +
+               dtype_name(gemm.dtype));
   }
 }
 
