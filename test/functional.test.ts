@@ -5,9 +5,9 @@ import { backward, grad } from '../lib/autograd/engine.js';
 import { gradcheck } from '../lib/autograd/gradcheck.js';
 import { isDense } from '../lib/tensor/shape.js';
 import { conv2dRelu } from '../lib/ops/conv.js';
-import { tensor, zeros, ones } from '../lib/ops/creation.js';
+import { tensor, zeros, zerosLike, ones } from '../lib/ops/creation.js';
 import * as F from '../lib/ops/functional.js';
-import { stack } from '../lib/ops/join.js';
+import { cat, stack } from '../lib/ops/join.js';
 import { linearRelu } from '../lib/ops/matmul.js';
 import '../lib/ops/methods.js';
 import { relu, sigmoid } from '../lib/ops/activation.js';
@@ -53,6 +53,21 @@ describe('layout', () => {
     expect(F.maxPool2d(x, 2).isContiguous()).toBe(true);
     expect(F.maxPool2d(contiguous(x, 'channelsLast'), 2).isContiguous('channelsLast')).toBe(true);
     expect(F.avgPool2d(contiguous(x, 'channelsLast'), 2).isContiguous('channelsLast')).toBe(true);
+  });
+
+  test('results of a slice, and sums of the gradients of slices, keep the order of its dimensions', () => {
+    const x = contiguous(randn([2, 6, 4, 5]), 'channelsLast').requiresGrad_();
+    const half = slice(x, 1, 0, 3);
+    expect(half.isContiguous('channelsLast')).toBe(false);
+    for (const y of [F.relu(half), half.add(half), half.clone(), zerosLike(half)]) expect(y.isContiguous('channelsLast')).toBe(true);
+    expect(relu(slice(transpose(randn([4, 6]), 0, 1), 0, 1, 4)).strides).toEqual([1, 3]);
+    expect(ones([1, 3]).expand([2, 3]).add(1).strides).toEqual([3, 1]);
+
+    const y = x.mul(1);
+    const seen: Tensor[] = [];
+    y.registerHook((g) => void seen.push(g));
+    backward(cat([y, y], 1), contiguous(randn([2, 12, 4, 5]), 'channelsLast'));
+    expect(seen[0]!.isContiguous('channelsLast')).toBe(true);
   });
 
   test("a weight's gradient has the weight's layout", () => {

@@ -85,9 +85,21 @@ export function isDense(shape: Shape, strides: readonly number[]): boolean {
   return true;
 }
 
-/** Strides for a result that is laid out as an operand is: the same if that is dense, else row-major. */
+/**
+ * Strides for a result that is laid out as an operand is: the same if that is dense, else its dimensions in the same order
+ * without gaps; row-major if it repeats elements.
+ */
 export function stridesLike(shape: Shape, strides: readonly number[]): readonly number[] {
-  return isDense(shape, strides) ? strides : contiguousStrides(shape);
+  if (isDense(shape, strides)) return strides;
+  if (shape.some((size, i) => size > 1 && strides[i] === 0)) return contiguousStrides(shape);
+  const order = [...shape.keys()].filter((i) => shape[i] !== 1).sort((i, j) => strides[j]! - strides[i]! || i - j);
+  const dense = contiguousStrides(shape);
+  let next = 1;
+  for (const i of order.reverse()) {
+    dense[i] = next;
+    next *= shape[i]!;
+  }
+  return dense;
 }
 
 /** Checks sizes given by a caller. */
