@@ -4,7 +4,7 @@
 import { AutogradError, InternalError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { recordingNow, refuse } from '../native/recording.js';
-import { run } from '../native/run.js';
+import { run, sweepGraph } from '../native/run.js';
 import { checkTensor, emptyTensor, fresh, Tensor } from '../tensor/tensor.js';
 import { formatShape, isDense, sameShape, stridesLike } from '../tensor/shape.js';
 import { blaming, hasNaN } from './anomaly.js';
@@ -33,6 +33,7 @@ interface State {
  */
 export function backward(output: Tensor, gradient?: Tensor, options: BackwardOptions = {}): void {
   walk([output], [gradient ?? null], null, options.retainGraph ?? false, 'backward');
+  if (!options.retainGraph) sweepGraph(output.device.id);
 }
 
 /**

@@ -256,6 +256,28 @@ function sweepAll(): void {
   heapLimit = Math.max(MAJOR_GROWTH * heap, heap + HEAP_SLACK);
 }
 
+// A walk back leaves the values of a forward pass dead and old: the best time for a major collection, as the next pass
+// then reuses their memory. The next step will need as much, so that collections on the way would find little.
+const GRAPH_BYTES = 64 * 2 ** 20;
+const SHARE_OF_TIME = 1 / 15;
+let nextGraphSweep = 0;
+let liveAfterGraph = 0;
+
+/** Called when a graph has been walked and given up: frees what it held, if that is much and takes little time. */
+export function sweepGraph(device: number): void {
+  const begin = performance.now();
+  if (begin < nextGraphSweep) return;
+  const { allocatedBytes } = native().memoryStats(device);
+  const { used_heap_size: heap } = getHeapStatistics();
+  if (allocatedBytes < liveAfterGraph + GRAPH_BYTES) return;
+  sweepAll();
+  liveAfterGraph = native().memoryStats(device).allocatedBytes;
+  nativeLimit = Math.max(nativeLimit, allocatedBytes);
+  heapLimit = Math.max(heapLimit, heap);
+  const end = performance.now();
+  nextGraphSweep = end + (end - begin) / SHARE_OF_TIME;
+}
+
 function attend(status: number, device: number): void {
   if (status & FULL_SWEEP_WANTED) {
     sweepAll();
