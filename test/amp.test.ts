@@ -19,6 +19,19 @@ describe('autocast', () => {
     }
   });
 
+// Wider than what the CPU converts to float32 at a time.
+test('products with large weights', () => {
+  for (const dtype of ['bfloat16', 'float16'] as const) {
+    const [x, weight, bias] = [randn([3, 8192]).to(dtype), randn([401, 8192]).to(dtype), randn([401]).to(dtype)];
+    const [x32, weight32, bias32] = [x.to('float32'), weight.to('float32'), bias.to('float32')];
+    const grad = randn([3, 401]).to(dtype);
+    const close = (a: Tensor, b: Tensor) => expect(a.to('float32').sub(b).abs().max().itemSync()).toBeLessThan(2 ** -8 * (b.abs().max().itemSync() as number));
+    close(F.linear(x, weight, bias), F.linear(x32, weight32, bias32));
+    close(grad.matmul(weight), grad.to('float32').matmul(weight32));
+    close(grad.t().matmul(x), grad.to('float32').t().matmul(x32));
+  }
+});
+
   test('losses, softmax and exponentials compute in float32; what is added or joined takes the wider type', () => {
     const half = randn([4, 3]).to('bfloat16');
     const labels = tensor([0, 1, 2, 1], { dtype: 'int64' });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // matmul, linear and linear_backward_weight: shapes become one or several batches of plain matrix products.
+#include <algorithm>
 #include <string>
 
 #include "core/error.h"
@@ -7,6 +8,7 @@
 #include "cpu/gemm.h"
 #include "cpu/inner_call.h"
 #include "cpu/staging.h"
+#include "cpu/strided.h"
 
 namespace lenode::cpu {
 namespace {
@@ -123,6 +125,17 @@ TensorView stage_input(Staging& staging, const TensorView& view, DType dtype) {
   return result;
 }
 
+// Where float16 and bfloat16 are computed in float32, the large operands are b (the weights) and y (their gradient):
+// they are converted a panel of columns at a time, not whole.
+constexpr int64_t kPanel = 1 << 20;  // elements
+int64_t panel_width(const TensorView& a, const TensorView& y) {
+  int64_t batches = 1;
+  for (int i = 0; i < y.rank - 2; ++i) batches *= y.dims[i];
+  return std::max<int64_t>(64, kPanel / (batches * (a.dims[a.rank - 1] + y.dims[y.rank - 2])));
+}
+void multiply_panels(Context& context, const TensorView& a, const TensorView& b, const TensorView& bias,
+                     const TensorView& y, bool relu);
+
 // y = a b + bias, for operands of any dtype and strides. bias [N] or absent.
 void multiply(Context& context, const TensorView& a, const TensorView& b, const TensorView& bias, const TensorView& y,
               bool relu) {
@@ -169,9 +182,29 @@ void multiply(Context& context, const TensorView& a, const TensorView& b, const 
     return done;
   };
   if (use_dnnl && stage(y.dtype, run_dnnl)) return;
+  if (low && y.dims[y.rank - 1] > panel_width(a, y)) {
+    multiply_panels(context, a, b, bias, y, relu);
+    return;
+  }
   const DType wide = low ? DType::float32 : y.dtype;
   if (use_dnnl && low && stage(wide, run_dnnl)) return;
   stage(wide, run_plain);
+}
+
+void multiply_panels(Context& context, const TensorView& a, const TensorView& b, const TensorView& bias,
+                     const TensorView& y, bool relu) {
+  const int col = y.rank - 1;
+  const int64_t width = panel_width(a, y);
+  for (int64_t begin = 0; begin < y.dims[col]; begin += width) {
+    const auto panel = [&](const TensorView& view, int dim) {
+      if (!view.present()) return view;
+      TensorView part = view;
+      part.dims[dim] = std::min(width, view.dims[dim] - begin);
+      part.data = at_mutable(view, begin * view.strides[dim]);
+      return part;
+    };
+    multiply(context, a, panel(b, col), panel(bias, 0), panel(y, col), relu);
+  }
 }
 
 }  // namespace
