@@ -385,7 +385,8 @@ describe('equal to the plain step', () => {
   });
 });
 
-test('fit() replays steps, with the results of plain ones', async () => {
+const losses = new Set<string>();
+test.each([{}, { amp: 'bfloat16' }] as const)('fit(%o) replays steps, with the results of plain ones', async (amp) => {
   const run = async (capture?: boolean) => {
     manualSeed(7);
     const model = models.mnistCnn();
@@ -395,14 +396,17 @@ test('fit() replays steps, with the results of plain ones', async () => {
     const scheduler = new optim.OneCycleLR(optimizer as optim.Optimizer, 3e-3, { totalSteps: 4 * train.length });
     const parts = { model, train, validation: new DataLoader(data, { batchSize: 25 }), optimizer, scheduler } as never as FitOptions;
     const steps: StepReport[] = [];
-    const reports = await fit({ ...parts, epochs: 4, onStep: (s) => void steps.push(s), ...(capture === undefined ? {} : { capture }) });
+    const reports = await fit({ ...parts, ...amp, epochs: 4, onStep: (s) => void steps.push(s), ...(capture === undefined ? {} : { capture }) });
     return [
       steps.length,
       reports.map(({ trainLoss, accuracy, validationLoss }) => [trainLoss, accuracy, validationLoss]),
       model.parameters().map((p) => bits(p as Tensor)),
     ];
   };
-  expect(await run()).toEqual(await run(false));
+  const replayed = await run();
+  expect(replayed).toEqual(await run(false));
+  losses.add(JSON.stringify(replayed[1]));
+  expect(losses.size).toBe('amp' in amp ? 2 : 1);
 });
 
 test('fit() trains plainly what cannot be captured', async () => {

@@ -44,6 +44,7 @@ interface TrainOptions {
   data?: string;
   out: string;
   json?: boolean;
+  amp?: boolean;
   capture: boolean;
 }
 
@@ -60,6 +61,7 @@ export function registerTrain(program: Command): void {
     .option('--resume <path>', 'continue from a checkpoint')
     .option('--data <folder>', 'folder of the MNIST files (default: data/MNIST/raw)')
     .option('--out <folder>', 'folder of the checkpoints', 'runs')
+    .option('--amp', 'compute in bfloat16 where that is safe (automatic mixed precision)')
     .option('--no-capture', 'run every step in JavaScript instead of replaying a recorded one')
     .option('--json', 'print the results as one JSON object on the last line of stdout')
     .action(train);
@@ -127,6 +129,7 @@ async function train(options: TrainOptions): Promise<void> {
     epochs,
     firstEpoch,
     capture: options.capture,
+    ...(options.amp && { amp: 'bfloat16' as const }),
     onStep: (report) => progress.step(report),
     async onEpoch(report) {
       progress.stop();

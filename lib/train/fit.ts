@@ -5,6 +5,7 @@ import { noGrad } from '../autograd/mode.js';
 import { backward } from '../autograd/engine.js';
 import type { Module } from '../nn/module.js';
 import { ArgumentError } from '../native/errors.js';
+import { autocast } from '../ops/autocast.js';
 import { crossEntropy } from '../ops/loss.js';
 import { clipGradNorm_, clipGradValue_ } from '../optim/clip.js';
 import type { Optimizer } from '../optim/optimizer.js';
@@ -67,6 +68,11 @@ export interface FitOptions {
    * captured is trained plainly, with a warning. Default true.
    */
   capture?: boolean;
+  /**
+   * Type in which the forward pass and the loss compute where that is safe; see amp.autocast(). Parameters, updates and
+   * validation stay in float32. Default: float32 throughout.
+   */
+  amp?: 'bfloat16';
   /** Of the default loss. Default 0. */
   labelSmoothing?: number;
   /** Changes each batch before its step: MixUp and CutMix, for instance. */
@@ -125,10 +131,11 @@ const READ_EVERY = 20;
 type Step = (inputs: Tensor, labels: Tensor) => Tensor;
 
 function makeStep(options: FitOptions, loss: LossFunction) {
-  const { model, optimizer, scheduler, clipGradNorm, clipGradValue, ema, capture: captures = true } = options;
+  const { model, optimizer, scheduler, amp, clipGradNorm, clipGradValue, ema, capture: captures = true } = options;
+  const forward: Step = (inputs, labels) => loss(model.forward(inputs), labels);
   const plain: Step = (inputs, labels) => {
     optimizer.zeroGrad();
-    const value = loss(model.forward(inputs), labels);
+    const value = amp ? autocast(amp, () => forward(inputs, labels)) : forward(inputs, labels);
     backward(value);
     if (clipGradValue !== undefined) clipGradValue_(model.parameters(), clipGradValue);
     if (clipGradNorm !== undefined) clipGradNorm_(model.parameters(), clipGradNorm);
