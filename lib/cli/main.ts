@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { packageRoot } from '../native/binding.js';
+import { packageRoot } from '../native/paths.js';
 import { LenodeError } from '../native/errors.js';
 import { registerDoctor } from './doctor.js';
 import { registerSelftest } from './selftest.js';

@@ -7,7 +7,7 @@ import { swapBytes } from '../pickle/numpy.js';
 import type { RandomFile } from './files.js';
 import { storedItemSize, type StoredDType } from './stored.js';
 import { torchRules, type Storage } from './torch-pickle.js';
-import { ZipArchive } from './zip.js';
+import type { ZipArchive } from './zip.js';
 
 /** A file of torch.save() of which only the pickle has been read: tensors in `value` are TensorRecords. */
 export interface TorchFile {
@@ -20,6 +20,7 @@ export interface TorchFile {
 
 async function openZip(file: RandomFile): Promise<TorchFile> {
   const { path } = file;
+  const { ZipArchive } = await import('./zip.js'); // with a package that other programs need not load
   const zip = await ZipArchive.open(file);
   const pickles = zip.names.filter((name) => /^[^/]+\/data\.pkl$/.test(name));
   if (pickles.length !== 1)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The only place that loads the addon.
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { LoadError } from './errors.js';
+import { packageRoot } from './paths.js';
 
 /** A JavaScript object that owns a native handle; every tensor is one. */
 export interface HandleOwner {
@@ -70,9 +70,6 @@ export interface Native {
 }
 
 const require = createRequire(import.meta.url);
-
-/** The folder of package.json: two above lib/native/ in a clone and above dist/native/ in an installed package. */
-export const packageRoot = fileURLToPath(new URL('../..', import.meta.url));
 
 function load(): Native {
   try {

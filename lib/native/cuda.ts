@@ -2,7 +2,8 @@
 // Whether the CUDA backend can be used, and if not, why and what to do. Found out once, when first asked.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { native, packageRoot, type NativeDeviceProperties } from './binding.js';
+import { native, type NativeDeviceProperties } from './binding.js';
+import { packageRoot } from './paths.js';
 import { findLibrary, formatVersion, libraryKinds, type CudaLibrary, type Problem } from './cuda-libraries.js';
 
 export interface CudaDriver {

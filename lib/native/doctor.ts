@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { native, packageRoot, type NativeDeviceProperties } from './binding.js';
+import { native, type NativeDeviceProperties } from './binding.js';
+import { packageRoot } from './paths.js';
 import { cudaDevices, cudaLibraries, cudaStatus, rebuildCommand, whatIsMissing, type CudaStatus } from './cuda.js';
 import { formatVersion, type CudaLibrary, type Problem } from './cuda-libraries.js';
 import { CPU_ID, openDevice } from './devices.js';

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { fileURLToPath } from 'node:url';
-
-const libraryRoot = fileURLToPath(new URL('..', import.meta.url));
+import { libraryRoot } from './paths.js';
 
 /**
  * Base class of every error that lenode throws. Its stack begins at the caller's line: lenode's own frames above

@@ -2,7 +2,8 @@
 // The table of op cases: calls, with the results and gradients that PyTorch gives. cases.json says what to call,
 // cases.safetensors holds the numbers; test/fixtures/make_cases.py writes both.
 import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { libraryRoot } from '../native/paths.js';
 import type { ArrayOf, DType } from '../tensor/dtype.js';
 
 /** Row-major values; those of float16 and bfloat16 are widened to float32, which changes none of them. */
@@ -94,13 +95,11 @@ export function loadCases(folder: string = casesFolder()): OpCase[] {
   return rows.map((row) => resolveCase(row, tensors));
 }
 
-/** Beside this file, both in the sources and, copied there by the build, in dist. */
+/** Beside this file, and copied to dist by the build. */
 function casesFolder(): string {
-  const found = ['./cases/', '../../lib/selftest/cases/']
-    .map((path) => fileURLToPath(new URL(path, import.meta.url)))
-    .find((path) => existsSync(`${path}cases.json`));
-  if (found === undefined) throw new Error(`op cases: no folder 'cases' beside ${fileURLToPath(import.meta.url)}`);
-  return found;
+  const folder = join(libraryRoot, 'selftest', 'cases');
+  if (!existsSync(join(folder, 'cases.json'))) throw new Error(`op cases: there is no cases.json in ${folder}`);
+  return folder;
 }
 
 function resolveCase(row: JsonCase, tensors: ReadonlyMap<string, CaseTensor>): OpCase {

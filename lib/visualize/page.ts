@@ -3,8 +3,8 @@
 // pixel under the pointer the sum that made it.
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
+import { libraryRoot } from '../native/paths.js';
 import { ConvNd } from '../nn/conv.js';
 import { Linear } from '../nn/linear.js';
 import type { AnyModule, Module } from '../nn/module.js';
@@ -138,7 +138,7 @@ export async function page(model: Module, image: Tensor, options: PageOptions = 
   for (const call of calls) layers.push(await layerOf(call, collector));
   const probabilities = output.ndim === 2 ? Array.from((await softmax(output.to('float32'), 1).data()) as Float32Array) : [];
   const data = { title, image: first, label, classes, layers, tensors: collector.tensors, probabilities };
-  const asset = (name: string): string => readFileSync(fileURLToPath(new URL(`./page/${name}`, import.meta.url)), 'utf8');
+  const asset = (name: string): string => readFileSync(join(libraryRoot, 'visualize', 'page', name), 'utf8');
   // No text of the data can end the element it stands in.
   const json = JSON.stringify(data).replaceAll('<', '\\u003c');
   const parts: Record<string, string> = {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pictures as pixels, from arrays of numbers to PNG files.
 import { mkdir, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
-import { PNG } from 'pngjs';
 import { ArgumentError } from '../native/errors.js';
+
+// Loaded by the first picture, not by every program.
+const require = createRequire(import.meta.url);
 
 /** An RGB picture: three bytes a pixel, row by row. */
 export class Picture {
@@ -38,6 +41,7 @@ export class Picture {
 
   /** The picture as a PNG file's bytes. */
   toPng(): Buffer {
+    const { PNG } = require('pngjs') as typeof import('pngjs');
     const png = new PNG({ width: this.width, height: this.height, colorType: 2 });
     for (let i = 0, j = 0; i < this.pixels.length; i += 3, j += 4) {
       png.data.set(this.pixels.subarray(i, i + 3), j);

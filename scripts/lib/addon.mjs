@@ -74,6 +74,8 @@ export function buildAddon({ anew = false, tree = 'build', env = {} } = {}) {
   }
   const cuda = cudaOutcome(output, tree);
   writeFileSync(stampOf(tree), `${JSON.stringify({ began, cuda, ...now }, null, 2)}\n`);
+  // An installed package is built once; a clone has sources to change.
+  if (!existsSync(at('lib'))) for (const rest of ['CMakeFiles', 'CMakeCache.txt']) rmSync(at(tree, rest), { recursive: true, force: true });
   const oneDnn = /-- (oneDNN \d[^:\n]*): /.exec(output)?.[1] ?? 'CPU';
   say(`built in ${Math.round((Date.now() - began) / 1000)} s: ${oneDnn}, ${cuda ? `no CUDA (${cuda})` : 'CUDA'}`);
   return true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Brings a clone to the state in which it runs: packages, addon, compiled TypeScript. Does only what is missing.
-import { accessSync, constants, cpSync, existsSync, mkdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, cpSync, existsSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { addonIsCurrent, buildAddon } from './addon.mjs';
@@ -13,7 +13,7 @@ const compiled = at('dist', '.compiled');
 const packagesAreCurrent = () => existsSync(installed) && newest(at('package-lock.json')) <= statSync(installed).mtimeMs;
 const distIsCurrent = () =>
   existsSync(compiled) &&
-  newest(at('lib'), at('tsconfig.json'), at('tsconfig.build.json')) <= statSync(compiled).mtimeMs;
+  newest(at('lib'), at('tsconfig.json'), at('tsconfig.build.json'), at('rolldown.config.mjs')) <= statSync(compiled).mtimeMs;
 
 export function setUp() {
   checkNode();
@@ -34,6 +34,10 @@ export function compile() {
   const log = at('build', 'tsc.log');
   const { status, output } = runLogged(process.execPath, [tsc, '-p', at('tsconfig.build.json'), '--pretty', 'false'], log);
   if (status !== 0) throw new SetupError(`TypeScript reports errors:\n\n${output.trimEnd()}`);
+  rmSync(at('dist', 'bundle'), { recursive: true, force: true });
+  const rolldown = path.join(path.dirname(require.resolve('rolldown/package.json')), 'bin', 'cli.mjs');
+  const bundled = runLogged(process.execPath, [rolldown, '-c', at('rolldown.config.mjs')], at('build', 'rolldown.log'));
+  if (bundled.status !== 0) throw new SetupError(`rolldown could not bundle lib/:\n\n${bundled.output.trimEnd()}`);
   for (const assets of ['selftest/cases', 'visualize/page']) cpSync(at('lib', assets), at('dist', assets), { recursive: true });
   writeFileSync(compiled, '');
   utimesSync(compiled, began, began);

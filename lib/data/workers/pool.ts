@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { packageRoot } from '../../native/binding.js';
+import { packageRoot } from '../../native/paths.js';
 import { LenodeError } from '../../native/errors.js';
 import { receiveError, type Reply, type Request, type Skipped, type ThreadSetup } from './protocol.js';
 
