@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// lib/ as few files of JavaScript: Node imports them in less than half of the time that it takes for a file each.
+// lib/ as few files of JavaScript: Node imports them faster than a file each (bench/import.mjs).
 
 /** @type {import('rolldown').RolldownOptions} */
 export default {

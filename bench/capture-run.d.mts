@@ -2,6 +2,7 @@
 import type * as lenode from '../lib/index.js';
 
 export const STEPS: number;
+export function digest(tensor: lenode.Tensor): string;
 export function compareCaptured(
   library: typeof lenode,
   label: string,

@@ -8,7 +8,8 @@ export const STEPS = 20;
 const BATCH = 4;
 const CLASSES = 10;
 
-const digest = (tensor) => {
+/** The exact values of a tensor. */
+export const digest = (tensor) => {
   const values = tensor.dataSync();
   return createHash('sha1').update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)).digest('hex');
 };

@@ -20,13 +20,7 @@ import {
   type Tensor,
   zeros,
 } from '../lib/index.js';
-import {
-  type Step,
-  bits,
-  make,
-  batches,
-  captured,
-} from './helpers/captured-steps.js';
+import { batches, bits, captured, make, type Step } from './helpers/captured-steps.js';
 
 describe('what cannot be captured', () => {
   const x = () => rand([2, 3]);

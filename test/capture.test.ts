@@ -26,16 +26,7 @@ import {
   zeros,
 } from '../lib/index.js';
 import { cudaStatus } from '../lib/native/cuda.js';
-import {
-  type Step,
-  bits,
-  make,
-  batches,
-  snapshot,
-  made,
-  captured,
-  descend,
-} from './helpers/captured-steps.js';
+import { batches, bits, captured, descend, made, make, snapshot, type Step } from './helpers/captured-steps.js';
 
 for (const place of ['cpu', 'cuda'] as const)
   describe.skipIf(place === 'cuda' && !cudaStatus().available)(`networks on ${place}`, () => {

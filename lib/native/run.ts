@@ -249,11 +249,12 @@ export function sweep(full: boolean): number {
   return native().sweep(full ? 1 : 0);
 }
 
-function sweepAll(): void {
+function sweepAll(): number {
   const live = sweep(true);
   const heap = getHeapStatistics().used_heap_size;
   nativeLimit = Math.max(MAJOR_GROWTH * live, live + NATIVE_SLACK);
   heapLimit = Math.max(MAJOR_GROWTH * heap, heap + HEAP_SLACK);
+  return live;
 }
 
 // A walk back leaves the values of a forward pass dead and old: the best time for a major collection, as the next pass
@@ -268,10 +269,10 @@ export function sweepGraph(device: number): void {
   const begin = performance.now();
   if (begin < nextGraphSweep) return;
   const { allocatedBytes } = native().memoryStats(device);
-  const { used_heap_size: heap } = getHeapStatistics();
+  liveAfterGraph = Math.min(liveAfterGraph, allocatedBytes);
   if (allocatedBytes < liveAfterGraph + GRAPH_BYTES) return;
-  sweepAll();
-  liveAfterGraph = native().memoryStats(device).allocatedBytes;
+  const { used_heap_size: heap } = getHeapStatistics();
+  liveAfterGraph = sweepAll();
   nativeLimit = Math.max(nativeLimit, allocatedBytes);
   heapLimit = Math.max(heapLimit, heap);
   const end = performance.now();

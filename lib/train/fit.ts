@@ -93,7 +93,7 @@ export interface FitOptions {
 
 /**
  * Trains a model; the event loop stays free. Returns a report per epoch.
- * @throws ArgumentError for labelSmoothing beside a loss of one's own
+ * @throws ArgumentError for labelSmoothing beside a loss of one's own, and for another type than bfloat16
  */
 export async function fit(options: FitOptions): Promise<EpochReport[]> {
   const { model, ema, optimizer, validation, epochs, firstEpoch = 0, onEpoch, callbacks = [], signal } = options;
@@ -132,6 +132,8 @@ type Step = (inputs: Tensor, labels: Tensor) => Tensor;
 
 function makeStep(options: FitOptions, loss: LossFunction) {
   const { model, optimizer, scheduler, amp, clipGradNorm, clipGradValue, ema, capture: captures = true } = options;
+  if (amp !== undefined && amp !== 'bfloat16')
+    throw new ArgumentError(`fit: amp must be 'bfloat16', got ${String(amp)}; float16 needs a GradScaler and a loop of its own`);
   const forward: Step = (inputs, labels) => loss(model.forward(inputs), labels);
   const plain: Step = (inputs, labels) => {
     optimizer.zeroGrad();

@@ -126,12 +126,12 @@ TensorView stage_input(Staging& staging, const TensorView& view, DType dtype) {
 }
 
 // Where float16 and bfloat16 are computed in float32, the large operands are b (the weights) and y (their gradient):
-// they are converted a panel of columns at a time, not whole.
+// they are converted a panel of columns at a time, not whole. a is converted for each panel, hence the least width.
 constexpr int64_t kPanel = 1 << 20;  // elements
 int64_t panel_width(const TensorView& a, const TensorView& y) {
   int64_t batches = 1;
   for (int i = 0; i < y.rank - 2; ++i) batches *= y.dims[i];
-  return std::max<int64_t>(64, kPanel / (batches * (a.dims[a.rank - 1] + y.dims[y.rank - 2])));
+  return std::max<int64_t>(256, kPanel / (batches * (a.dims[a.rank - 1] + y.dims[y.rank - 2])));
 }
 void multiply_panels(Context& context, const TensorView& a, const TensorView& b, const TensorView& bias,
                      const TensorView& y, bool relu);

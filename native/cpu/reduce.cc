@@ -93,7 +93,7 @@ struct All : Plain<All<T>, T> {
 
 // Four vector accumulators hide the latency of one step.
 template <class Op, class T>
-__attribute__((noinline)) typename Op::Acc fold_row(typename Op::Acc start, const T* x, int64_t n, double centre) {
+typename Op::Acc fold_row(typename Op::Acc start, const T* x, int64_t n, double centre) {
   using Acc = typename Op::Acc;
   using Lane = typename Op::Lane;
   constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(Lane));
@@ -124,7 +124,7 @@ __attribute__((noinline)) typename Op::Acc fold_row(typename Op::Acc start, cons
 
 // Four rows at once: an accumulator is loaded and stored once for them.
 template <class Op, class T>
-__attribute__((noinline)) void add_rows(typename Op::Acc* acc, const T* x, int64_t stride, int64_t rows, int64_t n, const double* centre) {
+void add_rows(typename Op::Acc* acc, const T* x, int64_t stride, int64_t rows, int64_t n, const double* centre) {
   using Acc = typename Op::Acc;
   const T *a = x, *b = rows > 1 ? x + stride : x, *c = rows > 2 ? b + stride : x, *d = rows > 3 ? c + stride : x;
   if (rows == 4) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Steps to capture, and what they must leave behind.
-import { createHash } from 'node:crypto';
 import { afterEach } from 'vitest';
 import {
   capture,
@@ -16,12 +15,11 @@ import {
   randint,
   type Tensor,
 } from '../../lib/index.js';
+import { digest as bits } from '../../bench/capture-run.mjs';
+
+export { bits };
 
 export type Step = (images: Tensor, labels: Tensor) => Tensor;
-
-/** The exact values of a tensor, as a digest. */
-export const bits = (t: Tensor): string =>
-  createHash('sha1').update(t.dataSync() as Float32Array).digest('hex');
 
 export interface Made {
   model: nn.Module;
