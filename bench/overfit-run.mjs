@@ -24,7 +24,7 @@ export const recipes = {
   vgg11: { ...imagenet, lr: 1e-4, steps: 60 },
   vgg13: { ...imagenet, lr: 1e-4, steps: 120 },
   vgg16: { ...imagenet, lr: 1e-4, steps: 200 },
-  vgg19: { ...imagenet, lr: 1e-4, steps: 300 },
+  vgg19: { ...imagenet, lr: 1e-4, steps: 600 },
   vgg11Bn: { ...imagenet, lr: 1e-4, steps: 40 },
   vgg13Bn: { ...imagenet, lr: 1e-4, steps: 40 },
   vgg16Bn: { ...imagenet, lr: 1e-4, steps: 40 },
