@@ -9,13 +9,13 @@ namespace lenode::cpu {
 namespace {
 
 // A column's moments need all rows; threads share the rows. A line's channel belongs to one thread.
-template <class T>
+template <class E>
 std::vector<Moments> batch_moments(const NormShape& s, const TensorView& x) {
   std::vector<Moments> moments(static_cast<size_t>(s.c));
-  const DenseReader<T> reader(x);
+  const DenseReader<E> reader(x);
   if (!s.columns) {
     const int slots = useful_threads(s.c, s.rows());
-    const SlotBuffers<T> buffers(slots, reader.direct() ? 0 : kRunElements);
+    const SlotBuffers<E> buffers(slots, reader.direct() ? 0 : kRunElements);
     parallel_slots(slots, s.c, [&](int slot, int64_t begin, int64_t end) {
       for (int64_t c = begin; c < end; ++c)
         for (int64_t n = 0; n < s.n; ++n)
@@ -26,8 +26,8 @@ std::vector<Moments> batch_moments(const NormShape& s, const TensorView& x) {
     return moments;
   }
   const int slots = useful_threads(s.rows(), s.c);
-  const SlotBuffers<T> buffers(slots, reader.direct() ? 0 : kRunRows * s.c);
-  std::vector<ColumnMoments<T>> parts;
+  const SlotBuffers<E> buffers(slots, reader.direct() ? 0 : kRunRows * s.c);
+  std::vector<ColumnMoments<E>> parts;
   for (int slot = 0; slot < slots; ++slot) parts.emplace_back(s.c);
   parallel_slots(slots, s.rows(), [&](int slot, int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row += kRunRows) {
@@ -35,7 +35,7 @@ std::vector<Moments> batch_moments(const NormShape& s, const TensorView& x) {
       parts[slot].add(reader.read(row * s.c, count * s.c, buffers[slot]), count);
     }
   });
-  for (const ColumnMoments<T>& part : parts)
+  for (const ColumnMoments<E>& part : parts)
     for (int64_t c = 0; c < s.c; ++c) {
       const Moments m = part.of(c);
       moments[c].merge(m.count, m.mean, m.m2);
@@ -54,19 +54,19 @@ void update_running(const TensorView& running, const std::vector<Moments>& momen
   values.store(running, c);
 }
 
-template <class T, bool Residual, bool Relu>
-void apply(const NormShape& s, const TensorView& x, const TensorView& residual, const TensorView& y, const T* mean,
-           const T* scale, const T* shift) {
-  const DenseReader<T> x_reader(x), residual_reader(residual);
-  const DenseWriter<T> writer(y);
+template <class E, bool Residual, bool Relu>
+void apply(const NormShape& s, const TensorView& x, const TensorView& residual, const TensorView& y,
+           const Widened<E>* mean, const Widened<E>* scale, const Widened<E>* shift) {
+  const DenseReader<E> x_reader(x), residual_reader(residual);
+  const DenseWriter<E> writer(y);
   const int64_t run = s.columns ? kRunRows * s.c : kRunElements;
   const int64_t items = s.columns ? s.rows() : s.n * s.c;
   const int slots = useful_threads(items, s.columns ? s.c : s.spatial);
-  const SlotBuffers<T> x_buffers(slots, x_reader.direct() ? 0 : run);
-  const SlotBuffers<T> residual_buffers(slots, residual_reader.direct() ? 0 : run);
-  const SlotBuffers<T> y_buffers(slots, writer.direct() ? 0 : run);
+  const SlotBuffers<E> x_buffers(slots, x_reader.direct() ? 0 : run);
+  const SlotBuffers<E> residual_buffers(slots, residual_reader.direct() ? 0 : run);
+  const SlotBuffers<E> y_buffers(slots, writer.direct() ? 0 : run);
   const auto with_run = [&](int slot, int64_t first, int64_t count, auto&& kernel) {
-    T* to = writer.target(first, y_buffers[slot]);
+    E* to = writer.target(first, y_buffers[slot]);
     kernel(x_reader.read(first, count, x_buffers[slot]), residual_reader.read(first, count, residual_buffers[slot]), to);
     writer.finish(first, count, to);
   };
@@ -75,8 +75,8 @@ void apply(const NormShape& s, const TensorView& x, const TensorView& residual, 
       for (int64_t line = begin; line < end; ++line) {
         const int64_t c = line % s.c;
         for_runs(s.spatial, [&](int64_t first, int64_t count) {
-          with_run(slot, line * s.spatial + first, count, [&](const T* from, const T* plus, T* to) {
-            apply_run<T, false, Residual, Relu>(from, plus, to, count, mean + c, scale + c, shift + c);
+          with_run(slot, line * s.spatial + first, count, [&](const E* from, const E* plus, E* to) {
+            apply_run<E, false, Residual, Relu>(from, plus, to, count, mean + c, scale + c, shift + c);
           });
         });
       }
@@ -85,31 +85,33 @@ void apply(const NormShape& s, const TensorView& x, const TensorView& residual, 
     // From the end: what the pass before has read last may still be in the cache.
     for (int64_t last = end; last > begin; last -= kRunRows) {
       const int64_t first = std::max(begin, last - kRunRows), rows = last - first;
-      with_run(slot, first * s.c, rows * s.c, [&](const T* from, const T* plus, T* to) {
+      with_run(slot, first * s.c, rows * s.c, [&](const E* from, const E* plus, E* to) {
         for (int64_t r = 0; r < rows; ++r)
-          apply_run<T, true, Residual, Relu>(from + r * s.c, Residual ? plus + r * s.c : nullptr, to + r * s.c, s.c,
+          apply_run<E, true, Residual, Relu>(from + r * s.c, Residual ? plus + r * s.c : nullptr, to + r * s.c, s.c,
                                              mean, scale, shift);
       });
     }
   });
 }
 
-template <class T>
+template <class E>
 void apply_any(const NormShape& s, const TensorView& x, const TensorView& residual, const TensorView& y, bool relu,
-               const ChannelValues<T>& mean, const ChannelValues<T>& inv_std, const TensorView& weight,
+               const ChannelValues<Widened<E>>& mean, const ChannelValues<Widened<E>>& inv_std, const TensorView& weight,
                const TensorView& bias) {
+  using T = Widened<E>;
   const ChannelValues<T> scale(weight, s.c, T(1)), shift(bias, s.c, T(0));
   for (int64_t c = 0; c < s.c; ++c) scale[c] *= inv_std[c];
   const auto with = [&](auto has_residual, auto has_relu) {
-    apply<T, has_residual(), has_relu()>(s, x, residual, y, mean.get(), scale.get(), shift.get());
+    apply<E, has_residual(), has_relu()>(s, x, residual, y, mean.get(), scale.get(), shift.get());
   };
   if (residual.present()) relu ? with(std::true_type{}, std::true_type{}) : with(std::true_type{}, std::false_type{});
   else relu ? with(std::false_type{}, std::true_type{}) : with(std::false_type{}, std::false_type{});
 }
 
-template <class T>
+template <class E>
 void train(const Call& call) {
   namespace o = op::batch_norm;
+  using T = Widened<E>;
   const TensorView &x = call.in(o::in::x), &residual = call.in(o::in::residual_opt), &y = call.out(o::out::y);
   const TensorView& batches = call.out(o::out::batches_opt);
   const NormShape s(call, x);
@@ -124,23 +126,24 @@ void train(const Call& call) {
   }
   const ChannelValues<T> mean(s.c, T(0)), inv_std(s.c, T(0));
   if (s.numel() > 0) {
-    const std::vector<Moments> moments = batch_moments<T>(s, x);
+    const std::vector<Moments> moments = batch_moments<E>(s, x);
     for (int64_t c = 0; c < s.c; ++c) {
       mean[c] = static_cast<T>(moments[c].mean);
       inv_std[c] = static_cast<T>(1 / std::sqrt(moments[c].m2 / moments[c].count + call.f(o::attr::eps)));
     }
     update_running(call.out(o::out::running_mean_opt), moments, momentum, false);
     update_running(call.out(o::out::running_var_opt), moments, momentum, true);
-    apply_any<T>(s, x, residual, y, call.i(o::attr::relu) != 0, mean, inv_std, call.in(o::in::weight_opt),
+    apply_any<E>(s, x, residual, y, call.i(o::attr::relu) != 0, mean, inv_std, call.in(o::in::weight_opt),
                  call.in(o::in::bias_opt));
   }
   mean.store(call.out(o::out::mean), s.c);
   inv_std.store(call.out(o::out::inv_std), s.c);
 }
 
-template <class T>
+template <class E>
 void infer(const Call& call) {
   namespace o = op::batch_norm_inference;
+  using T = Widened<E>;
   const TensorView &x = call.in(o::in::x), &residual = call.in(o::in::residual_opt), &y = call.out(o::out::y);
   const NormShape s(call, x);
   s.check_like(call, residual);
@@ -148,7 +151,7 @@ void infer(const Call& call) {
   const ChannelValues<T> mean(call.in(o::in::mean), s.c, T(0)), inv_std(call.in(o::in::var), s.c, T(1));
   for (int64_t c = 0; c < s.c; ++c)
     inv_std[c] = static_cast<T>(1 / std::sqrt(static_cast<double>(inv_std[c]) + call.f(o::attr::eps)));
-  apply_any<T>(s, x, residual, y, call.i(o::attr::relu) != 0, mean, inv_std, call.in(o::in::weight_opt),
+  apply_any<E>(s, x, residual, y, call.i(o::attr::relu) != 0, mean, inv_std, call.in(o::in::weight_opt),
                call.in(o::in::bias_opt));
   inv_std.store(call.out(o::out::inv_std), s.c);
 }
@@ -156,11 +159,15 @@ void infer(const Call& call) {
 }  // namespace
 
 void op_batch_norm(Context&, const Call& call) {
-  with_float_compute(call.in(op::batch_norm::in::x).dtype, [&](auto t) { train<decltype(t)>(call); });
+  namespace o = op::batch_norm;
+  with_run_type({&call.in(o::in::x), &call.in(o::in::residual_opt), &call.out(o::out::y)},
+                [&](auto e) { train<decltype(e)>(call); });
 }
 
 void op_batch_norm_inference(Context&, const Call& call) {
-  with_float_compute(call.in(op::batch_norm_inference::in::x).dtype, [&](auto t) { infer<decltype(t)>(call); });
+  namespace o = op::batch_norm_inference;
+  with_run_type({&call.in(o::in::x), &call.in(o::in::residual_opt), &call.out(o::out::y)},
+                [&](auto e) { infer<decltype(e)>(call); });
 }
 
 }  // namespace lenode::cpu

@@ -7,8 +7,10 @@
 namespace lenode::cpu {
 namespace {
 
-template <class T>
+template <class E>
 class Backward {
+  using T = Widened<E>;
+
  public:
   Backward(const NormShape& s, const TensorView& grad, const TensorView& x, const TensorView& y, const TensorView& d_x,
            const TensorView& d_residual)
@@ -23,8 +25,8 @@ class Backward {
   template <Mask M, bool Write>
   void sums(const Channels<T>& ch, double* sum, double* dot) const {
     if (!s_.columns) {
-      for_lines([&](int64_t c, int64_t n, const Run<T>& run) {
-        line_sums<T, M, Write>(run, n, at(ch, c), sum[c], dot[c]);
+      for_lines([&](int64_t c, int64_t n, const Run<E>& run) {
+        line_sums<E, M, Write>(run, n, at(ch, c), sum[c], dot[c]);
       }, false, Write);
       return;
     }
@@ -38,8 +40,8 @@ class Backward {
       for (int64_t row = begin; row < end; row += kRunRows) {
         const int64_t rows = std::min(kRunRows, end - row);
         std::fill_n(part, 2 * c, T(0));
-        with_run(slot, row * c, rows * c, false, Write, [&](const Run<T>& run) {
-          column_sums<T, M, Write>(run, rows, c, ch, part, part + c);
+        with_run(slot, row * c, rows * c, false, Write, [&](const Run<E>& run) {
+          column_sums<E, M, Write>(run, rows, c, ch, part, part + c);
         });
 #pragma omp simd
         for (int64_t i = 0; i < 2 * c; ++i) total[i] += part[i];
@@ -55,8 +57,8 @@ class Backward {
   template <Mask M, bool Training>
   void input(const Channels<T>& ch) const {
     if (!s_.columns) {
-      for_lines([&](int64_t c, int64_t n, const Run<T>& run) {
-        input_gradient<T, M, false, Training>(run, n, at(ch, c));
+      for_lines([&](int64_t c, int64_t n, const Run<E>& run) {
+        input_gradient<E, M, false, Training>(run, n, at(ch, c));
       }, true, false);
       return;
     }
@@ -64,9 +66,9 @@ class Backward {
     parallel_slots(slots_, items_, [&](int slot, int64_t begin, int64_t end) {
       for (int64_t last = end; last > begin; last -= kRunRows) {  // backwards, for the cache
         const int64_t first = std::max(begin, last - kRunRows);
-        with_run(slot, first * c, (last - first) * c, true, false, [&](const Run<T>& run) {
+        with_run(slot, first * c, (last - first) * c, true, false, [&](const Run<E>& run) {
           for (int64_t r = 0; r < last - first; ++r)
-            input_gradient<T, M, true, Training>(run.from(r * c), c, ch);
+            input_gradient<E, M, true, Training>(run.from(r * c), c, ch);
         });
       }
     });
@@ -79,7 +81,7 @@ class Backward {
 
   template <class F>
   void with_run(int slot, int64_t first, int64_t count, bool d_x, bool d_residual, F&& f) const {
-    Run<T> run{grad_.read(first, count, grads_[slot]), x_.read(first, count, xs_[slot]),
+    Run<E> run{grad_.read(first, count, grads_[slot]), x_.read(first, count, xs_[slot]),
                y_.read(first, count, ys_[slot]), d_x ? d_x_.target(first, d_xs_[slot]) : nullptr,
                d_residual ? d_residual_.target(first, d_residuals_[slot]) : nullptr};
     f(run);
@@ -94,17 +96,17 @@ class Backward {
         for (int64_t n = 0; n < s_.n; ++n)
           for_runs(s_.spatial, [&](int64_t first, int64_t count) {
             with_run(slot, (n * s_.c + c) * s_.spatial + first, count, d_x, d_residual,
-                     [&](const Run<T>& run) { f(c, count, run); });
+                     [&](const Run<E>& run) { f(c, count, run); });
           });
     });
   }
 
   const NormShape& s_;
-  DenseReader<T> grad_, x_, y_;
-  DenseWriter<T> d_x_, d_residual_;
+  DenseReader<E> grad_, x_, y_;
+  DenseWriter<E> d_x_, d_residual_;
   int64_t items_, run_;
   int slots_;
-  SlotBuffers<T> grads_, xs_, ys_, d_xs_, d_residuals_;
+  SlotBuffers<E> grads_, xs_, ys_, d_xs_, d_residuals_;
 };
 
 template <class F>
@@ -116,9 +118,10 @@ void with_mask(Mask mask, F&& f) {
   }
 }
 
-template <class T>
+template <class E>
 void backward(const Call& call) {
   namespace o = op::batch_norm_backward;
+  using T = Widened<E>;
   const TensorView &grad = call.in(o::in::grad), &x = call.in(o::in::x), &y = call.in(o::in::y_opt);
   const TensorView &d_x = call.out(o::out::d_x_opt), &d_residual = call.out(o::out::d_residual_opt);
   const NormShape s(call, x);
@@ -137,7 +140,7 @@ void backward(const Call& call) {
 
   const TensorView &d_weight = call.out(o::out::d_weight_opt), &d_bias = call.out(o::out::d_bias_opt);
   if (s.numel() > 0) {
-    const Backward<T> first(s, grad, x, y, TensorView(), d_residual);
+    const Backward<E> first(s, grad, x, y, TensorView(), d_residual);
     const bool needs_sums = d_weight.present() || d_bias.present() || (training && d_x.present());
     if (needs_sums || d_residual.present())
       with_mask(mask, [&](auto m) {
@@ -152,7 +155,7 @@ void backward(const Call& call) {
       }
     if (d_x.present()) {
       const bool done = d_residual.present();
-      const Backward<T> second(s, done ? d_residual : grad, x, done ? TensorView() : y, d_x, TensorView());
+      const Backward<E> second(s, done ? d_residual : grad, x, done ? TensorView() : y, d_x, TensorView());
       with_mask(done ? Mask::none : mask, [&](auto m) {
         if (training) second.template input<m(), true>(channels);
         else second.template input<m(), false>(channels);
@@ -167,7 +170,10 @@ void backward(const Call& call) {
 }  // namespace
 
 void op_batch_norm_backward(Context&, const Call& call) {
-  with_float_compute(call.in(op::batch_norm_backward::in::x).dtype, [&](auto t) { backward<decltype(t)>(call); });
+  namespace o = op::batch_norm_backward;
+  with_run_type({&call.in(o::in::grad), &call.in(o::in::x), &call.in(o::in::y_opt), &call.out(o::out::d_x_opt),
+                 &call.out(o::out::d_residual_opt)},
+                [&](auto e) { backward<decltype(e)>(call); });
 }
 
 }  // namespace lenode::cpu

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #if defined(__F16C__)
 #include <immintrin.h>
 #endif
@@ -61,7 +62,20 @@ inline Half to_half(float x) {
 }
 #endif
 
-// Contiguous spans.
+// ---- elements of memory that loops widen and narrow in registers -----------------------------------------------------------
+inline float widened(float x) { return x; }
+inline double widened(double x) { return x; }
+inline float widened(BFloat16 x) { return to_float(x); }
+template <class E>
+using Widened = decltype(widened(E()));
+
+template <class E>
+inline E narrowed(Widened<E> x) {
+  if constexpr (std::is_same_v<E, BFloat16>) return to_bfloat16(x);
+  else return x;
+}
+
+// ---- contiguous spans, which float16 needs --------------------------------------------------------------------------------
 inline void halves_to_floats(const Half* from, float* to, int64_t n) {
   int64_t i = 0;
 #if defined(__F16C__) && defined(__AVX__)

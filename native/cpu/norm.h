@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/op.h"
+#include "cpu/convert.h"
 #include "cpu/parallel.h"
 #include "cpu/strided.h"
 
@@ -29,17 +30,34 @@ struct NormShape {
   TensorView x_;
 };
 
-// Runs of a dense tensor as T: in place, or converted into `buffer`.
-template <class T>
+// ---- runs of memory ----------------------------------------------------------------------------------------------------
+// The loops read and write runs of E: float, double, or BFloat16, which they widen in registers. What is held otherwise
+// (float16) passes through a buffer of the compute type.
+template <class E>
+constexpr bool is_held(DType dtype) {
+  return std::is_same_v<E, BFloat16> ? dtype == DType::bfloat16 : is_native(dtype, compute_v<E>);
+}
+
+// f(E()) for what these tensors, those that are present, can be read as.
+template <class F>
+decltype(auto) with_run_type(std::initializer_list<const TensorView*> views, F&& f) {
+  DType dtype = DType::bfloat16;
+  for (const TensorView* view : views)
+    if (view->present() && view->dtype != DType::bfloat16) dtype = view->dtype;
+  return dtype == DType::bfloat16 ? f(BFloat16{}) : with_float_compute(dtype, f);
+}
+
+// Runs of a dense tensor as E: in place, or converted into `buffer`.
+template <class E>
 class DenseReader {
  public:
   explicit DenseReader(const TensorView& view)
-      : view_(view), direct_(!view.present() || is_native(view.dtype, compute_v<T>)),
-        load_(direct_ ? nullptr : load_function(view.dtype, compute_v<T>)) {}
+      : view_(view), direct_(!view.present() || is_held<E>(view.dtype)),
+        load_(direct_ ? nullptr : load_function(view.dtype, compute_v<E>)) {}
   bool direct() const { return direct_; }
-  const T* read(int64_t first, int64_t count, T* buffer) const {
+  const E* read(int64_t first, int64_t count, E* buffer) const {
     if (!view_.present()) return nullptr;
-    if (direct_) return view_.ptr<T>() + first;
+    if (direct_) return view_.ptr<E>() + first;
     load_(at(view_, first), 1, buffer, count);
     return buffer;
   }
@@ -50,19 +68,19 @@ class DenseReader {
   Load load_;
 };
 
-template <class T>
+template <class E>
 class DenseWriter {
  public:
   explicit DenseWriter(const TensorView& view)
-      : view_(view), direct_(!view.present() || is_native(view.dtype, compute_v<T>)),
-        store_(direct_ ? nullptr : store_function(compute_v<T>, view.dtype)) {}
+      : view_(view), direct_(!view.present() || is_held<E>(view.dtype)),
+        store_(direct_ ? nullptr : store_function(compute_v<E>, view.dtype)) {}
   bool direct() const { return direct_; }
   // Where to write the run; then finish() it. Null for an absent tensor.
-  T* target(int64_t first, T* buffer) const {
+  E* target(int64_t first, E* buffer) const {
     if (!view_.present()) return nullptr;
-    return direct_ ? view_.ptr<T>() + first : buffer;
+    return direct_ ? view_.ptr<E>() + first : buffer;
   }
-  void finish(int64_t first, int64_t count, const T* buffer) const {
+  void finish(int64_t first, int64_t count, const E* buffer) const {
     if (view_.present() && !direct_) store_(buffer, at_mutable(view_, first), 1, count);
   }
 
@@ -76,7 +94,7 @@ class DenseWriter {
 template <class T>
 class ChannelValues {
  public:
-  ChannelValues(int64_t c, T value) : values_(new T[static_cast<size_t>(c)]) { std::fill_n(values_.get(), c, value); }
+  ChannelValues(int64_t c, T value) : values_(aligned_array<T>(c)) { std::fill_n(values_.get(), c, value); }
   // The view's values, or `otherwise` where it is absent.
   ChannelValues(const TensorView& view, int64_t c, T otherwise) : ChannelValues(c, otherwise) {
     if (!view.present()) return;
@@ -97,7 +115,7 @@ class ChannelValues {
   T& operator[](int64_t i) const { return values_[i]; }
 
  private:
-  std::unique_ptr<T[]> values_;
+  AlignedArray<T> values_;
 };
 
 // ---- moments ---------------------------------------------------------------------------------------------------------
@@ -119,16 +137,17 @@ struct Moments {
   }
 };
 
-template <class T>
-inline void add_line_moments(const T* x, int64_t n, Moments& moments) {
+template <class E>
+inline void add_line_moments(const E* x, int64_t n, Moments& moments) {
+  using T = Widened<E>;
   for (int64_t first = 0; first < n; first += kRunElements) {
-    const T* run = x + first;
+    const E* run = x + first;
     const int64_t count = std::min(kRunElements, n - first);
-    const T origin = run[0];
+    const T origin = widened(run[0]);
     T sum = 0, square = 0;
 #pragma omp simd reduction(+ : sum, square)
     for (int64_t i = 0; i < count; ++i) {
-      const T d = run[i] - origin;
+      const T d = widened(run[i]) - origin;
       sum += d;
       square += d * d;
     }
@@ -139,32 +158,36 @@ inline void add_line_moments(const T* x, int64_t n, Moments& moments) {
 }
 
 // The moments of every column of rows of c elements.
-template <class T>
+template <class E>
 class ColumnMoments {
+  using T = Widened<E>;
+
  public:
-  explicit ColumnMoments(int64_t c) : c_(c), mean_(c, 0), m2_(c, 0), sum_(c, 0), square_(c, 0) {}
+  explicit ColumnMoments(int64_t c) : c_(c), mean_(c, 0), m2_(c, 0), origin_(c, 0), sum_(c, 0), square_(c, 0) {}
 
   // At most kRunRows rows.
-  void add(const T* x, int64_t rows) {
+  void add(const E* rows_of_x, int64_t rows) {
+    T* __restrict x = origin_.get();  // the first row
     T* __restrict sum = sum_.get();
     T* __restrict square = square_.get();
+    for (int64_t i = 0; i < c_; ++i) x[i] = widened(rows_of_x[i]);
     std::fill_n(sum, c_, T(0));
     std::fill_n(square, c_, T(0));
-    int64_t r = 1;  // the first row is the origin
+    int64_t r = 1;
     for (; r + 4 <= rows; r += 4) {
-      const T *a = x + r * c_, *b = a + c_, *c = b + c_, *d = c + c_;
+      const E *a = rows_of_x + r * c_, *b = a + c_, *c = b + c_, *d = c + c_;
 #pragma omp simd
       for (int64_t i = 0; i < c_; ++i) {
-        const T e0 = a[i] - x[i], e1 = b[i] - x[i], e2 = c[i] - x[i], e3 = d[i] - x[i];
+        const T e0 = widened(a[i]) - x[i], e1 = widened(b[i]) - x[i], e2 = widened(c[i]) - x[i], e3 = widened(d[i]) - x[i];
         sum[i] += (e0 + e1) + (e2 + e3);
         square[i] += (e0 * e0 + e1 * e1) + (e2 * e2 + e3 * e3);
       }
     }
     for (; r < rows; ++r) {
-      const T* a = x + r * c_;
+      const E* a = rows_of_x + r * c_;
 #pragma omp simd
       for (int64_t i = 0; i < c_; ++i) {
-        const T e = a[i] - x[i];
+        const T e = widened(a[i]) - x[i];
         sum[i] += e;
         square[i] += e * e;
       }
@@ -193,7 +216,7 @@ class ColumnMoments {
   int64_t c_;
   double count_ = 0;
   ChannelValues<double> mean_, m2_;
-  ChannelValues<T> sum_, square_;
+  ChannelValues<T> origin_, sum_, square_;
 };
 
 }  // namespace lenode::cpu

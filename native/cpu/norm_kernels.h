@@ -19,15 +19,17 @@ inline void for_runs(int64_t length, F&& f) {
   for (int64_t first = 0; first < length; first += kRunElements) f(first, std::min(kRunElements, length - first));
 }
 
-template <class T, bool PerElement, bool Residual, bool Relu>
-inline void apply_run(const T* x, const T* residual, T* y, int64_t n, const T* mean, const T* scale, const T* shift) {
+template <class E, bool PerElement, bool Residual, bool Relu>
+inline void apply_run(const E* x, const E* residual, E* y, int64_t n, const Widened<E>* mean, const Widened<E>* scale,
+                      const Widened<E>* shift) {
+  using T = Widened<E>;
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const int64_t k = PerElement ? i : 0;
-    T v = normalized(x[i], mean[k], scale[k], shift[k]);
-    if constexpr (Residual) v += residual[i];
+    T v = normalized(widened(x[i]), mean[k], scale[k], shift[k]);
+    if constexpr (Residual) v += widened(residual[i]);
     if constexpr (Relu) v = v < T(0) ? T(0) : v;
-    y[i] = v;
+    y[i] = narrowed<E>(v);
   }
 }
 
@@ -41,76 +43,80 @@ struct Channels {
   const T *slope, *offset;        // d_x = scale * grad - slope * (x - mean) - offset
 };
 
-template <class T, Mask M>
-inline __attribute__((always_inline)) T masked(T grad, const T* x, const T* y, int64_t i, const Channels<T>& ch,
+template <class E, Mask M, class T = Widened<E>>
+inline __attribute__((always_inline)) T masked(T grad, const E* x, const E* y, int64_t i, const Channels<T>& ch,
                                                int64_t k) {
-  if constexpr (M == Mask::saved) return y[i] > T(0) ? grad : T(0);
+  if constexpr (M == Mask::saved) return widened(y[i]) > T(0) ? grad : T(0);
   if constexpr (M == Mask::recomputed)
-    return normalized(x[i], ch.mean[k], ch.scale[k], ch.shift[k]) > T(0) ? grad : T(0);
+    return normalized(widened(x[i]), ch.mean[k], ch.scale[k], ch.shift[k]) > T(0) ? grad : T(0);
   return grad;
 }
 
-template <class T>
+template <class E>
 struct Run {
-  const T *grad, *x, *y;
-  T *d_x, *d_residual;
+  const E *grad, *x, *y;
+  E *d_x, *d_residual;
   Run from(int64_t i) const {
     return {grad + i, x + i, y ? y + i : y, d_x ? d_x + i : d_x, d_residual ? d_residual + i : d_residual};
   }
 };
 
 // sum += grad, dot += grad * (x - mean), by column.
-template <class T, Mask M, bool Write>
-inline void column_sums(const Run<T>& run, int64_t rows, int64_t c, const Channels<T>& ch, T* __restrict sum,
-                 T* __restrict dot) {
-  const auto row = [&](const Run<T>& at, int64_t i) __attribute__((always_inline)) {
-    const T g = masked<T, M>(at.grad[i], at.x, at.y, i, ch, i);
-    if constexpr (Write) at.d_residual[i] = g;
+template <class E, Mask M, bool Write>
+inline void column_sums(const Run<E>& run, int64_t rows, int64_t c, const Channels<Widened<E>>& ch,
+                        Widened<E>* __restrict sum, Widened<E>* __restrict dot) {
+  using T = Widened<E>;
+  const auto row = [&](const Run<E>& at, int64_t i) __attribute__((always_inline)) {
+    const T g = masked<E, M>(widened(at.grad[i]), at.x, at.y, i, ch, i);
+    if constexpr (Write) at.d_residual[i] = narrowed<E>(g);
     return g;
   };
   int64_t r = 0;
   for (; r + 2 <= rows; r += 2) {
-    const Run<T> a = run.from(r * c), b = run.from((r + 1) * c);
+    const Run<E> a = run.from(r * c), b = run.from((r + 1) * c);
 #pragma omp simd
     for (int64_t i = 0; i < c; ++i) {
       const T g = row(a, i), h = row(b, i);
       sum[i] += g + h;
-      dot[i] += g * (a.x[i] - ch.mean[i]) + h * (b.x[i] - ch.mean[i]);
+      dot[i] += g * (widened(a.x[i]) - ch.mean[i]) + h * (widened(b.x[i]) - ch.mean[i]);
     }
   }
   for (; r < rows; ++r) {
-    const Run<T> a = run.from(r * c);
+    const Run<E> a = run.from(r * c);
 #pragma omp simd
     for (int64_t i = 0; i < c; ++i) {
       const T g = row(a, i);
       sum[i] += g;
-      dot[i] += g * (a.x[i] - ch.mean[i]);
+      dot[i] += g * (widened(a.x[i]) - ch.mean[i]);
     }
   }
 }
 
-template <class T, Mask M, bool Write>
-inline void line_sums(const Run<T>& run, int64_t n, const Channels<T>& ch, double& sum, double& dot) {
+template <class E, Mask M, bool Write>
+inline void line_sums(const Run<E>& run, int64_t n, const Channels<Widened<E>>& ch, double& sum, double& dot) {
+  using T = Widened<E>;
   T s = 0, d = 0;
 #pragma omp simd reduction(+ : s, d)
   for (int64_t i = 0; i < n; ++i) {
-    const T g = masked<T, M>(run.grad[i], run.x, run.y, i, ch, 0);
-    if constexpr (Write) run.d_residual[i] = g;
+    const T g = masked<E, M>(widened(run.grad[i]), run.x, run.y, i, ch, 0);
+    if constexpr (Write) run.d_residual[i] = narrowed<E>(g);
     s += g;
-    d += g * (run.x[i] - ch.mean[0]);
+    d += g * (widened(run.x[i]) - ch.mean[0]);
   }
   sum += s;
   dot += d;
 }
 
-template <class T, Mask M, bool PerElement, bool Training>
-inline void input_gradient(const Run<T>& run, int64_t n, const Channels<T>& ch) {
+template <class E, Mask M, bool PerElement, bool Training>
+inline void input_gradient(const Run<E>& run, int64_t n, const Channels<Widened<E>>& ch) {
+  using T = Widened<E>;
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const int64_t k = PerElement ? i : 0;
-    const T g = masked<T, M>(run.grad[i], run.x, run.y, i, ch, k);
-    if constexpr (Training) run.d_x[i] = ch.scale[k] * g - ch.slope[k] * (run.x[i] - ch.mean[k]) - ch.offset[k];
-    else run.d_x[i] = ch.scale[k] * g;
+    const T g = masked<E, M>(widened(run.grad[i]), run.x, run.y, i, ch, k);
+    T d = ch.scale[k] * g;
+    if constexpr (Training) d = d - ch.slope[k] * (widened(run.x[i]) - ch.mean[k]) - ch.offset[k];
+    run.d_x[i] = narrowed<E>(d);
   }
 }
 

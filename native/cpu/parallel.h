@@ -6,7 +6,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
+
+#include "cpu/aligned.h"
 
 namespace lenode::cpu {
 
@@ -47,12 +48,18 @@ void parallel_chunks(int64_t items, int64_t work, Body&& body) {
 template <class T>
 class SlotBuffers {
  public:
-  SlotBuffers(int slots, int64_t size) : size_(size), data_(new T[static_cast<size_t>(slots * size)]) {}
+  SlotBuffers(int slots, int64_t size) : size_(whole_lines(size)), data_(aligned_array<T>(slots * size_)) {}
   T* operator[](int slot) const { return data_.get() + slot * size_; }
 
  private:
+  // No two slots share a line.
+  static int64_t whole_lines(int64_t size) {
+    constexpr int64_t kInLine = sizeof(T) < kCacheLine ? kCacheLine / sizeof(T) : 1;
+    return (size + kInLine - 1) / kInLine * kInLine;
+  }
+
   int64_t size_;
-  std::unique_ptr<T[]> data_;
+  AlignedArray<T> data_;
 };
 
 }  // namespace lenode::cpu

@@ -2,7 +2,9 @@
 // Pointwise ops: one contiguous loop per functor and compute type; run_blocks() does the rest.
 #include "cpu/simd_math.h"
 
+#include "cpu/convert.h"
 #include "cpu/handlers.h"
+#include "cpu/parallel.h"
 #include "cpu/strided.h"
 
 namespace lenode::cpu {
@@ -109,6 +111,33 @@ void binary(const Call& call, int64_t cost) {
              cost);
 }
 
+// Sums of rows as they lie in memory, widened in registers. They are what a backward pass adds up: gradients of slices,
+// whose rows (a pixel's channels) are often too short to be gathered into blocks.
+template <class E>
+bool add_rows(const Call& call) {
+  constexpr int64_t kShortest = 16;
+  const TensorView &a = call.in(0), &b = call.in(1), &y = call.out(0);
+  for (const TensorView* view : {&a, &b})
+    if (!view->present() || view->dtype != y.dtype) return false;
+  const StridedLoop loop = make_loop({&y, &a, &b});
+  if (loop.rank == 0 || loop.inner_size() < kShortest) return false;
+  for (int i = 0; i < loop.operands; ++i)
+    if (loop.inner_stride(i) != 1) return false;
+  const auto params = params_from<Widened<E>>(call, 1);
+  parallel_chunks(loop.numel, kCheap, [&](int64_t begin, int64_t end) {
+    for (Walker walker(loop, begin); walker.position() < end;) {
+      const int64_t n = std::min(end - walker.position(), walker.left_in_row());
+      const E *from_a = a.ptr<E>() + walker.offset(1), *from_b = b.ptr<E>() + walker.offset(2);
+      E* to = y.ptr<E>() + walker.offset(0);
+#pragma omp simd
+      for (int64_t i = 0; i < n; ++i)
+        to[i] = narrowed<E>(functor::add::apply(widened(from_a[i]), widened(from_b[i]), params));
+      walker.advance(n);
+    }
+  });
+  return true;
+}
+
 // The dtype that the operands share; a scalar has none.
 DType operand_dtype(const Call& call) {
   for (int i = 0; i < call.n_inputs; ++i)
@@ -138,6 +167,10 @@ void run_predicate(Context&, const Call& call) {
 
 template <class F>
 void run_binary(Context&, const Call& call) {
+  if constexpr (std::is_same_v<F, functor::add>) {
+    const DType dtype = call.out(0).dtype;
+    if (dtype == DType::float32 ? add_rows<float>(call) : dtype == DType::bfloat16 && add_rows<BFloat16>(call)) return;
+  }
   with_compute(call.out(0).dtype, [&](auto t) { binary<decltype(t), F>(call, kCheap); });
 }
 
