@@ -200,13 +200,14 @@ export class GradScaler {
   prepareLoad(state: GradScalerState): () => void {
     if (!this.enabled) return () => undefined;
     const where = 'GradScaler.loadStateDict';
+    const { scale, growth_factor, backoff_factor, growth_interval, _growth_tracker }: Partial<GradScalerState> = { ...state };
     const checked = new GradScaler({
-      initScale: state.scale,
-      growthFactor: checkNumber(state.growth_factor, 1, Infinity, where, 'growth_factor'),
-      backoffFactor: checkNumber(state.backoff_factor, 0, 1, where, 'backoff_factor'),
-      growthInterval: checkInteger(state.growth_interval, 1, where, 'growth_interval'),
+      initScale: checkScale(scale, where, 'scale'),
+      growthFactor: checkNumber(growth_factor, 1, Infinity, where, 'growth_factor'),
+      backoffFactor: checkNumber(backoff_factor, 0, 1, where, 'backoff_factor'),
+      growthInterval: checkInteger(growth_interval, 1, where, 'growth_interval'),
     }).#state;
-    checked._growth_tracker = checkInteger(state._growth_tracker, 0, where, '_growth_tracker');
+    checked._growth_tracker = checkInteger(_growth_tracker, 0, where, '_growth_tracker');
     return () => {
       this.#state = checked;
       if (this.#scale) fill(this.#scale, checked.scale);
@@ -235,8 +236,8 @@ export class GradScaler {
   }
 }
 
-function checkScale(value: number, where: string, name: string): number {
-  const scale = Math.fround(value);
+function checkScale(value: unknown, where: string, name: string): number {
+  const scale = typeof value === 'number' ? Math.fround(value) : NaN;
   if (!(scale > 0 && scale < Infinity))
     throw new ArgumentError(`${where}: ${name} must be positive and fit float32, got ${String(value)}`);
   return scale;
