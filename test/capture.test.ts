@@ -418,6 +418,21 @@ test('fit() trains plainly what cannot be captured', async () => {
   warn.mockRestore();
 });
 
+test('fit() trains with float16 plainly where an overflow has to be read back, and leaves its step out', async () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+  const model = new nn.Linear(4, 2, { bias: false });
+  const optimizer = new optim.Muon(model.parameters());
+  const scaler = new amp.GradScaler({ initScale: 2 ** 60, backoffFactor: 2 ** -25 });
+  const train = new DataLoader(new TensorDataset(rand([8, 4]), randint(0, 2, [8])), { batchSize: 2 });
+  const weights: string[] = [bits(model.weight as Tensor)];
+  const onStep = () => void weights.push(bits(model.weight as Tensor));
+  await fit({ model, train, optimizer, scaler, amp: 'float16', onStep, epochs: 1 } as never as FitOptions);
+  expect(weights.map((now, i) => now === weights[i - 1])).toEqual([false, true, true, false, false]);
+  expect(scaler.getScale()).toBe(2 ** 10);
+  expect(warn).toHaveBeenCalledTimes(1);
+  warn.mockRestore();
+});
+
 function structuredCloneState(state: ReturnType<optim.Optimizer['stateDict']>) {
   return {
     state: Object.fromEntries(
