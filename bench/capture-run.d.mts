@@ -6,5 +6,5 @@ export function digest(tensor: lenode.Tensor): string;
 export function compareCaptured(
   library: typeof lenode,
   label: string,
-  options?: { device?: lenode.DeviceLike; dtype?: 'fp32' | 'bf16' },
-): { replayed: number; differing: string[] };
+  options?: { device?: lenode.DeviceLike; dtype?: 'fp32' | 'bf16' | 'fp16' },
+): { replayed: number; leftOut: number; differing: string[] };

@@ -18,7 +18,14 @@ export const digest = (tensor) => {
 const withDropout = (options) =>
   Object.fromEntries(Object.keys(options).filter((key) => key.startsWith('dropout')).map((key) => [key, 0.5]));
 
-/** Trains with dropout and a one-cycle schedule; returns digests of the losses and of all that the steps changed. */
+const halves = { bf16: 'bfloat16', fp16: 'float16' };
+// So large at first that gradients overflow, then coming down fast, and up again until they do.
+const SCALING = { initScale: 2 ** 60, backoffFactor: 2 ** -10, growthFactor: 2 ** 10, growthInterval: 3 };
+
+/**
+ * Trains with dropout and a one-cycle schedule; returns digests of the losses and of all that the steps changed, and how
+ * many of them overflowed.
+ */
 function train(lenode, label, { device, dtype, wrap }) {
   const { amp, getRngState, manualSeed, models, optim, rand, randint } = lenode;
   const { name = label, input, options } = recipes[label];
@@ -26,19 +33,25 @@ function train(lenode, label, { device, dtype, wrap }) {
   const model = models[name]({ numClasses: CLASSES, ...options, ...withDropout(options) }).to(device);
   const optimizer = new optim.SGD(model.parameters(), { lr: 1e-3, momentum: 0.9, weightDecay: 1e-4 });
   const scheduler = new optim.OneCycleLR(optimizer, 5e-3, { totalSteps: STEPS });
-  const cast = dtype === 'bf16' ? (body) => amp.autocast('bfloat16', body) : (body) => body();
+  const cast = halves[dtype] ? (body) => amp.autocast(halves[dtype], body) : (body) => body();
+  const scaler = new amp.GradScaler({ ...SCALING, enabled: dtype === 'fp16' });
   const step = wrap((images, labels) => {
     optimizer.zeroGrad();
     const loss = cast(() => lossOf(lenode, model.forward(images), labels));
-    loss.backward();
-    optimizer.step();
+    scaler.scale(loss).backward();
+    scaler.step(optimizer);
+    scaler.update();
     scheduler.step();
     return loss;
   });
   const results = new Map();
+  let leftOut = 0;
   for (let i = 0; i < STEPS; i++) {
     const images = rand([BATCH, ...input], { device });
+    const scale = scaler.getScale();
     results.set(`loss of step ${i + 1}`, digest(step(images, randint(CLASSES, [BATCH], { device }))));
+    results.set(`factor after step ${i + 1}`, scaler.getScale());
+    if (scaler.getScale() < scale) leftOut++;
   }
   for (const [parameter, value] of model.namedParameters()) {
     results.set(parameter, digest(value));
@@ -46,16 +59,19 @@ function train(lenode, label, { device, dtype, wrap }) {
   }
   for (const [buffer, value] of model.namedBuffers()) results.set(buffer, digest(value));
   results.set('random state', digest(getRngState(device)));
-  return results;
+  return { results, leftOut };
 }
 
-/** @returns {{ replayed: number, differing: string[] }} the steps that were replayed, and what differs after all */
+/**
+ * @returns {{ replayed: number, leftOut: number, differing: string[] }} the steps that were replayed, those that overflowed,
+ * and what differs after all
+ */
 export function compareCaptured(lenode, label, { device = 'cpu', dtype = 'fp32' } = {}) {
-  const plain = train(lenode, label, { device, dtype, wrap: (step) => step });
+  const { results: plain, leftOut } = train(lenode, label, { device, dtype, wrap: (step) => step });
   let captured;
-  const replayed = train(lenode, label, { device, dtype, wrap: (step) => (captured = lenode.capture(step)) });
+  const { results: replayed } = train(lenode, label, { device, dtype, wrap: (step) => (captured = lenode.capture(step)) });
   const { counts } = captured;
   captured.dispose();
   const differing = [...plain.keys()].filter((key) => plain.get(key) !== replayed.get(key));
-  return { replayed: counts.replayed, differing };
+  return { replayed: counts.replayed, leftOut, differing };
 }

@@ -15,7 +15,7 @@ const families = {
   LENODE_COMPARE: { inputs: ['a_opt', 'b_opt'], attrs: ['scalar'] },
   LENODE_TERNARY_FLOAT: { inputs: ['a_opt', 'b_opt', 'c_opt'], attrs: ['scalar'] },
   LENODE_REDUCE: { inputs: ['x'] },
-  LENODE_STEP: { inputs: ['lr', 'grads_list'], outputs: null },
+  LENODE_STEP: { inputs: ['lr', 'found_inf_opt', 'grads_list'], outputs: null },
 };
 
 function parse(text) {

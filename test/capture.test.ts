@@ -267,7 +267,7 @@ describe('equal to the plain step', () => {
       const data = batches(new Array<number>(16).fill(4));
       const losses = data.map(([x, y]) => {
         const loss = around ? amp.autocast('bfloat16', () => step(x, y)) : step(x, y);
-        scaler.stepSync(optimizer);
+        scaler.step(optimizer);
         scaler.update();
         return bits(loss);
       });
@@ -377,7 +377,7 @@ describe('equal to the plain step', () => {
 });
 
 const losses = new Set<string>();
-test.each([{}, { amp: 'bfloat16' }] as const)('fit(%o) replays steps, with the results of plain ones', async (amp) => {
+test.each([{}, { amp: 'bfloat16' }, { amp: 'float16' }] as const)('fit(%o) replays steps, with the results of plain ones', async (amp) => {
   const run = async (capture?: boolean) => {
     manualSeed(7);
     const model = models.mnistCnn();
@@ -397,7 +397,7 @@ test.each([{}, { amp: 'bfloat16' }] as const)('fit(%o) replays steps, with the r
   const replayed = await run();
   expect(replayed).toEqual(await run(false));
   losses.add(JSON.stringify(replayed[1]));
-  expect(losses.size).toBe('amp' in amp ? 2 : 1);
+  expect(losses.size).toBe('amp' in amp ? (amp.amp === 'bfloat16' ? 2 : 3) : 1);
 });
 
 test('fit() trains plainly what cannot be captured', async () => {
@@ -414,6 +414,21 @@ test('fit() trains plainly what cannot be captured', async () => {
   const [report] = await fit({ model, train, optimizer, loss, epochs: 1 } as never as FitOptions);
   expect(seen).toHaveLength(4);
   expect(report!.trainLoss).toBeCloseTo(seen.reduce((a, b) => a + b) / 4, 5);
+  expect(warn).toHaveBeenCalledTimes(1);
+  warn.mockRestore();
+});
+
+test('fit() trains with float16 plainly where an overflow has to be read back, and leaves its step out', async () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+  const model = new nn.Linear(4, 2, { bias: false });
+  const optimizer = new optim.Muon(model.parameters());
+  const scaler = new amp.GradScaler({ initScale: 2 ** 60, backoffFactor: 2 ** -25 });
+  const train = new DataLoader(new TensorDataset(rand([8, 4]), randint(0, 2, [8])), { batchSize: 2 });
+  const weights: string[] = [bits(model.weight as Tensor)];
+  const onStep = () => void weights.push(bits(model.weight as Tensor));
+  await fit({ model, train, optimizer, scaler, amp: 'float16', onStep, epochs: 1 } as never as FitOptions);
+  expect(weights.map((now, i) => now === weights[i - 1])).toEqual([false, true, true, false, false]);
+  expect(scaler.getScale()).toBe(2 ** 10);
   expect(warn).toHaveBeenCalledTimes(1);
   warn.mockRestore();
 });

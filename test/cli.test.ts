@@ -44,6 +44,19 @@ test('train: one epoch of LeNet-5, then a second from its checkpoint', { timeout
   for (const file of ['saliency.png', 'maps/features.0.png', 'filters/features.3.png']) expect(existsSync(join(folder, 'seen', file))).toBe(true);
 });
 
+test('train: in float16, with a scaler that its checkpoint has', { timeout: 300_000 }, () => {
+  const train = (...more: string[]) => lenode('train', '--amp', 'float16', '--epochs', '1', '--device', 'cpu', '--json', '--seed', '2', ...more);
+  const first = train();
+  expect(first).toMatchObject({ stderr: '', status: 0 });
+  const result = JSON.parse(first.last);
+  expect(result.testAccuracy).toBeGreaterThan(0.97);
+  const second = train('--resume', join(folder, 'runs', 'lenet5-seed2', 'checkpoint.safetensors'));
+  expect(JSON.parse(second.last)).toMatchObject({ epochs: 0, testAccuracy: result.testAccuracy });
+  const other = train('--resume', join(folder, 'runs', 'lenet5-seed1', 'checkpoint.safetensors'));
+  expect(other.status).toBe(1);
+  expect(other.stderr).toContain('there is no scaler in it');
+});
+
 test('summary: a table, and JSON', () => {
   const table = lenode('summary', 'lenet5');
   expect(table).toMatchObject({ stderr: '', status: 0 });
@@ -61,6 +74,7 @@ test.each([
   [['train', '--epochs', '0'], 'positive integer'],
   [['train', '--model', 'nothing'], 'lenet5, mnist-cnn'],
   [['train', '--lr', 'x'], 'positive number'],
+  [['train', '--amp', 'float8'], 'bfloat16, float16'],
   [['train', '--device', 'tpu'], "expected 'cpu', 'cuda'"],
   [['train', '--resume', 'nowhere.safetensors', '--device', 'cpu'], 'nowhere.safetensors'],
   [['visualize', 'nowhere.safetensors', '--image', 'x.png', '--out', 'out'], 'nowhere.safetensors'],

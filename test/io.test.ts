@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import '../lib/ops/methods.js';
+import { GradScaler } from '../lib/amp/index.js';
 import { CheckpointError, loadCheckpoint, loadSafetensors, SafetensorsFile, saveCheckpoint, saveSafetensors } from '../lib/io/index.js';
 import { ArgumentError, FormatError, StateDictError } from '../lib/native/errors.js';
 import * as nn from '../lib/nn/index.js';
@@ -150,26 +151,28 @@ describe('checkpoints', () => {
     model: ReturnType<typeof network>;
     optimizer: Adam;
     scheduler: StepLR;
+    scaler: GradScaler;
   }
   function start(seed: number): Training {
     manualSeed(seed);
     const model = network();
     const optimizer = new Adam(model.parameters(), { lr: 0.01 });
-    return { model, optimizer, scheduler: new StepLR(optimizer, 2) };
+    return { model, optimizer, scheduler: new StepLR(optimizer, 2), scaler: new GradScaler({ growthInterval: 2 }) };
   }
   // With numbers from the device's generator, for dropout and the images.
-  function train({ model, optimizer, scheduler }: Training, steps: number): number[] {
+  function train({ model, optimizer, scheduler, scaler }: Training, steps: number): number[] {
     return Array.from({ length: steps }, () => {
       optimizer.zeroGrad();
       const loss = crossEntropy(model.forward(rand([4, 1, 4, 4])), tensor([0, 1, 2, 0], { dtype: 'int64' }));
-      loss.backward();
-      optimizer.step();
+      scaler.scale(loss).backward();
+      scaler.step(optimizer);
+      scaler.update();
       scheduler.step();
       return loss.itemSync() as number;
     });
   }
-  const snapshot = ({ model, optimizer, scheduler }: Training) =>
-    JSON.stringify([model.stateDict(), optimizer.stateDict(), scheduler.stateDict()], (_key, value: unknown) =>
+  const snapshot = ({ model, optimizer, scheduler, scaler }: Training) =>
+    JSON.stringify([model.stateDict(), optimizer.stateDict(), scheduler.stateDict(), scaler.stateDict()], (_key, value: unknown) =>
       value !== null && typeof value === 'object' && 'dataSync' in value ? Array.from((value as Tensor).dataSync() as Float32Array) : value,
     );
 
@@ -201,6 +204,7 @@ describe('checkpoints', () => {
     epoch?: number;
     optimizer: { type: unknown; param_groups: unknown };
     scheduler?: { state: Record<string, unknown> };
+    scaler?: { state: Record<string, unknown> | null };
   }
   // A checkpoint with its parts changed, written anew.
   async function altered(change: (tensors: nn.StateDict, description: Description) => unknown): Promise<string> {
@@ -236,6 +240,9 @@ describe('checkpoints', () => {
     ['damaged groups', (_, d) => (d.optimizer.param_groups = 3), /param_groups/],
     ['a damaged rate', (_, d) => ((d.optimizer.param_groups as Record<string, unknown>[])[0]!['lr'] = { toString: 1 }), /lr must be a number/],
     ['a damaged schedule', (_, d) => (d.scheduler!.state['gamma'] = null), /gamma should be number/],
+    ['a damaged scaler', (_, d) => (d.scaler!.state!['scale'] = '1'), /scale must be positive/],
+    ['a scaler without a state', (_, d) => (d.scaler!.state = null), /scale must be positive/],
+    ['no scaler', (_, d) => delete d.scaler, /no scaler in it/],
     ['no schedule', (_, d) => delete d.scheduler, /no schedule in it/],
   ];
   test.each(misfits)('%s is refused, and nothing is loaded', async (_, change, message) => {

@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { GradScaler } from '../amp/grad-scaler.js';
 import { DataLoader } from '../data/loader.js';
 import { MNIST } from '../data/mnist.js';
 import { loadCheckpoint, saveCheckpoint } from '../io/checkpoint.js';
@@ -44,7 +45,7 @@ interface TrainOptions {
   data?: string;
   out: string;
   json?: boolean;
-  amp?: boolean;
+  amp?: 'bfloat16' | 'float16';
   capture: boolean;
 }
 
@@ -61,7 +62,11 @@ export function registerTrain(program: Command): void {
     .option('--resume <path>', 'continue from a checkpoint')
     .option('--data <folder>', 'folder of the MNIST files (default: data/MNIST/raw)')
     .option('--out <folder>', 'folder of the checkpoints', 'runs')
-    .option('--amp', 'compute in bfloat16 where that is safe (automatic mixed precision)')
+    .addOption(
+      new Option('--amp [dtype]', 'compute in a half type where that is safe (automatic mixed precision)')
+        .choices(['bfloat16', 'float16'])
+        .preset('bfloat16'),
+    )
     .option('--no-capture', 'run every step in JavaScript instead of replaying a recorded one')
     .option('--json', 'print the results as one JSON object on the last line of stdout')
     .action(train);
@@ -99,9 +104,10 @@ async function train(options: TrainOptions): Promise<void> {
   const loader = new DataLoader(trainSet, { batchSize, shuffle: true, seed: options.seed });
   const testLoader = new DataLoader(testSet, { batchSize: 500 });
   const optimizer = new Adam(model.parameters(), { lr: options.lr ?? recipe.lr });
+  const scaler = options.amp === 'float16' ? new GradScaler() : undefined;
   let firstEpoch = 0;
   if (options.resume !== undefined) {
-    firstEpoch = (await loadCheckpoint(options.resume, { model, optimizer })).epoch;
+    firstEpoch = (await loadCheckpoint(options.resume, { model, optimizer, ...(scaler && { scaler }) })).epoch;
     loader.epoch = firstEpoch;
   }
   // Placed in the schedule of this run's length, which may differ from that of the run it continues.
@@ -129,7 +135,8 @@ async function train(options: TrainOptions): Promise<void> {
     epochs,
     firstEpoch,
     capture: options.capture,
-    ...(options.amp && { amp: 'bfloat16' as const }),
+    ...(options.amp && { amp: options.amp }),
+    ...(scaler && { scaler }),
     onStep: (report) => progress.step(report),
     async onEpoch(report) {
       progress.stop();
@@ -138,6 +145,7 @@ async function train(options: TrainOptions): Promise<void> {
         model,
         optimizer,
         ...(scheduler && { scheduler }),
+        ...(scaler && { scaler }),
         epoch: report.epoch + 1,
         metadata: { model: options.model, dataset: 'MNIST', seed: options.seed },
       });

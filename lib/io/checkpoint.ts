@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A training run in one safetensors file: tensors called model.*, optimizer.state.* and rng.*, and the rest as JSON in
 // its metadata.
+import type { GradScaler, GradScalerState } from '../amp/grad-scaler.js';
 import { ArgumentError, LenodeError, StateDictError } from '../native/errors.js';
 import { openDevices } from '../native/devices.js';
 import type { AnyModule } from '../nn/module.js';
@@ -25,6 +26,7 @@ export interface CheckpointParts {
   model?: AnyModule;
   optimizer?: Pick<Optimizer, 'stateDict' | 'prepareLoad'>;
   scheduler?: Scheduler;
+  scaler?: GradScaler;
 }
 
 export interface CheckpointContents extends CheckpointParts {
@@ -43,17 +45,18 @@ export interface CheckpointInfo {
 interface Saved extends CheckpointInfo {
   optimizer?: { type: string; param_groups: OptimizerState['param_groups'] };
   scheduler?: { type: string; state: SchedulerState };
+  scaler?: { type: string; state: GradScalerState | Record<string, never> };
 }
 
 const FORMAT = 'lenode checkpoint 1';
 
 /**
- * Saves a training run: the model's parameters and buffers, the optimizer's and the schedule's state, the random
- * generators of the devices in use, the epoch and metadata. The file is complete or not there at all; a checkpoint
+ * Saves a training run: the model's parameters and buffers, the optimizer's, the schedule's and the scaler's state, the
+ * random generators of the devices in use, the epoch and metadata. The file is complete or not there at all; a checkpoint
  * that was there before is only then replaced. Do not train on before the promise is fulfilled.
  */
 export async function saveCheckpoint(path: string, contents: CheckpointContents): Promise<void> {
-  const { model, optimizer, scheduler, epoch = 0, metadata = null } = contents;
+  const { model, optimizer, scheduler, scaler, epoch = 0, metadata = null } = contents;
   if (!Number.isSafeInteger(epoch) || epoch < 0) throw new ArgumentError(`saveCheckpoint: epoch must be a count, got ${epoch}`);
   const tensors = new Map<string, Tensor>();
   for (const [name, t] of Object.entries(model.stateDict())) tensors.set(`model.${name}`, t);
@@ -65,6 +68,7 @@ export async function saveCheckpoint(path: string, contents: CheckpointContents)
       for (const [name, t] of flattened(entry)) tensors.set(`optimizer.state.${number}.${name}`, t);
   }
   if (scheduler) saved.scheduler = { type: scheduler.constructor.name, state: scheduler.stateDict() };
+  if (scaler) saved.scaler = { type: scaler.constructor.name, state: scaler.stateDict() };
   for (const place of [Device.cpu, ...openCudaDevices()]) tensors.set(`rng.${place}`, generatorOf(place));
   let json: string;
   try {
@@ -103,7 +107,7 @@ function openCudaDevices(): Device[] {
  */
 export async function loadCheckpoint(
   path: string,
-  { model, optimizer, scheduler, rng = true }: CheckpointParts & { rng?: boolean } = {},
+  { model, optimizer, scheduler, scaler, rng = true }: CheckpointParts & { rng?: boolean } = {},
 ): Promise<CheckpointInfo> {
   const file = await SafetensorsFile.open(path);
   const read: Tensor[] = [];
@@ -126,6 +130,7 @@ export async function loadCheckpoint(
       const { state } = part(saved.scheduler, 'schedule', scheduler);
       commits.push(() => scheduler.loadStateDict(state)); // changes nothing if it throws, and so goes first
     }
+    if (scaler) commits.push(scaler.prepareLoad(part(saved.scaler, 'scaler', scaler).state as GradScalerState));
     if (model) commits.push(model.prepareLoad(await load(names.model), { strict: true, exact: true }).commit);
     if (optimizer) {
       const { param_groups } = part(saved.optimizer, 'optimizer', optimizer);
@@ -139,7 +144,7 @@ export async function loadCheckpoint(
     for (const commit of commits) commit();
     return { epoch: saved.epoch, metadata: saved.metadata };
   } catch (error) {
-    if (error instanceof StateDictError || error instanceof CheckpointError)
+    if (error instanceof StateDictError || error instanceof CheckpointError || error instanceof ArgumentError)
       throw new CheckpointError(`${path}: ${error.message}`, { cause: error });
     throw error;
   } finally {

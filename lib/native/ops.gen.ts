@@ -158,6 +158,8 @@ export const Op = {
   lerpStep: 152,
   totalNorm: 153,
   clipScale: 154,
+  unscale: 155,
+  updateScale: 156,
 } as const;
 
 export type OpId = (typeof Op)[keyof typeof Op];
@@ -306,19 +308,21 @@ export interface Signatures<T> {
   139: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
   140: { inputs: [x: T]; outputs: [y: T, mask: T, state: T]; attrs: [p: number] };
   141: { inputs: [grad: T, mask: T]; outputs: [dX: T]; attrs: [p: number] };
-  142: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [momentum: number, dampening: number, weightDecay: number, nesterov: number, maximize: number, first: number] };
-  143: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, amsgrad: number, maximize: number, decoupled: number] };
-  144: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, muProduct: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, momentumDecay: number, decoupled: number, maximize: number] };
-  145: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, decoupled: number, maximize: number] };
-  146: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, maximize: number] };
-  147: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [lrDecay: number, weightDecay: number, eps: number, maximize: number] };
-  148: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [rho: number, eps: number, weightDecay: number, maximize: number] };
-  149: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [alpha: number, eps: number, weightDecay: number, momentum: number, centered: number, maximize: number] };
-  150: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [etaMinus: number, etaPlus: number, stepSizeMin: number, stepSizeMax: number, maximize: number] };
-  151: { inputs: [lr: T, ...grads: T[]]; outputs: [step: T, eta: T, mu: T, ...tensors: T[]]; attrs: [lambd: number, alpha: number, t0: number, weightDecay: number, maximize: number] };
-  152: { inputs: [lr: T, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [] };
+  142: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [momentum: number, dampening: number, weightDecay: number, nesterov: number, maximize: number, first: number] };
+  143: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, amsgrad: number, maximize: number, decoupled: number] };
+  144: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, muProduct: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, momentumDecay: number, decoupled: number, maximize: number] };
+  145: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, decoupled: number, maximize: number] };
+  146: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, maximize: number] };
+  147: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [lrDecay: number, weightDecay: number, eps: number, maximize: number] };
+  148: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [rho: number, eps: number, weightDecay: number, maximize: number] };
+  149: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [alpha: number, eps: number, weightDecay: number, momentum: number, centered: number, maximize: number] };
+  150: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [etaMinus: number, etaPlus: number, stepSizeMin: number, stepSizeMax: number, maximize: number] };
+  151: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, eta: T, mu: T, ...tensors: T[]]; attrs: [lambd: number, alpha: number, t0: number, weightDecay: number, maximize: number] };
+  152: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [] };
   153: { inputs: [...tensors: T[]]; outputs: [norm: T]; attrs: [p: number] };
   154: { inputs: [norm: T]; outputs: [...tensors: T[]]; attrs: [maxNorm: number] };
+  155: { inputs: [scale: T]; outputs: [foundInf: T, ...tensors: T[]]; attrs: [] };
+  156: { inputs: [foundInf: T | null]; outputs: [scale: T, growthTracker: T]; attrs: [growthFactor: number, backoffFactor: number, growthInterval: number] };
 }
 
 /** Names by id, for error messages. */
@@ -343,5 +347,5 @@ export const opNames: readonly string[] = [
   'fill', 'arange', 'cat', 'indexSelect', 'indexAdd', 'gather', 'scatterAdd', 'oneHot', 'rand', 'randn',
   'randint', 'dropout', 'dropoutBackward', 'sgdStep', 'adamStep', 'nadamStep', 'radamStep', 'adamaxStep',
   'adagradStep', 'adadeltaStep', 'rmspropStep', 'rpropStep', 'asgdStep', 'lerpStep', 'totalNorm',
-  'clipScale'
+  'clipScale', 'unscale', 'updateScale'
 ];

@@ -47,13 +47,17 @@ export abstract class FusedOptimizer<O extends GroupOptions> extends Optimizer<O
     return ['step'];
   }
 
-  protected update(group: ParamGroup<O>, { params, grads, lr }: Batch): void {
+  protected override get skippable(): boolean {
+    return this.update === FusedOptimizer.prototype.update;
+  }
+
+  protected update(group: ParamGroup<O>, { params, grads, lr, foundInf }: Batch): void {
     const names = this.stateNames(group, params[0]!);
     const attributes = this.attributes(group);
     for (const [scalars, indices] of this.counted(group, params)) {
       const states = indices.map((i) => this.remember(params[i]!, names, group));
       const tensors = [...indices.map((i) => params[i]!), ...names.flatMap((name) => states.map((state) => state[name]!))];
-      run(this.op, [lr, ...indices.map((i) => grads[i]!)], [...scalars, ...tensors] as never, attributes as never);
+      run(this.op, [lr, foundInf, ...indices.map((i) => grads[i]!)], [...scalars, ...tensors] as never, attributes as never);
     }
   }
 }

@@ -87,7 +87,7 @@ export class Muon extends Optimizer<MuonOptions> {
     const { momentum, nesterov, weightDecay, adjustLrFn } = group;
     noGrad(() => {
       const buffers = params.map((p) => this.remember(p, ['momentum_buffer'], group)['momentum_buffer']!);
-      run(Op.lerpStep, [fullKernel([], 1 - momentum, 'float64', lr.device), ...grads], buffers, []);
+      run(Op.lerpStep, [fullKernel([], 1 - momentum, 'float64', lr.device), null, ...grads], buffers, []);
       const keep = weightDecay === 0 ? null : sub(1, mul(lr, weightDecay));
       params.forEach((p, i) => {
         const buffer = buffers[i]!;

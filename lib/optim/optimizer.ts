@@ -2,7 +2,7 @@
 import { enableGrad } from '../autograd/mode.js';
 import { ArgumentError, DTypeError, ShapeError, UninitializedError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
-import { outside, StaleRecording, update } from '../native/recording.js';
+import { outside, refuse, StaleRecording, update } from '../native/recording.js';
 import { NO_SHAPE_YET, run } from '../native/run.js';
 import { isDeferred } from '../nn/deferred.js';
 import { dropGrad } from '../nn/module.js';
@@ -20,6 +20,8 @@ export interface Batch {
   grads: Tensor[];
   /** float64 scalar, rewritten only when the group's lr changes: a recorded step reads whatever it holds. */
   lr: Tensor;
+  /** float32 scalar: the update is left out, by the device, where it is not 0. Only for what is `skippable`. */
+  foundInf: Tensor | null;
 }
 
 interface Rate {
@@ -109,6 +111,24 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
   }
 
   /**
+   * @internal step(), left out where one of the scalars of `foundInf` is not 0: by the device, which nothing waits for, or
+   * after having read them where JavaScript has a part in the step.
+   */
+  stepUnless(foundInf: ReadonlyMap<Device, Tensor>): void {
+    if (this.skippable && this.step === Optimizer.prototype.step) {
+      update(this, (before) => this.#apply(before, foundInf));
+      return;
+    }
+    refuse(`${this.constructor.name}.step() of a GradScaler`, 'whether it is left out has to be read back; call it outside');
+    if ([...foundInf.values()].every((found) => found.itemSync() === 0)) this.step();
+  }
+
+  /** Whether all that update() changes are the operands of native steps, which it gives `foundInf` to. */
+  protected get skippable(): boolean {
+    return false;
+  }
+
+  /**
    * Whether update() consists of many operations. A captured step then has them as they are; else it makes the update's
    * native calls again before each replay, for options that have changed.
    */
@@ -139,7 +159,7 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
 
   // `nth`: how many updates a captured step has made before this one. Each reads a learning rate of its own, which is
   // written before the whole step is replayed.
-  #apply(nth: number): void {
+  #apply(nth: number, foundInf?: ReadonlyMap<Device, Tensor>): void {
     const moved = new Map<Tensor, Tensor>();
     for (const group of this.paramGroups) {
       const batches = new Map<Device, Batch>();
@@ -147,7 +167,10 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
         if (isDeferred(p)) throw new UninitializedError(`step: a parameter ${NO_SHAPE_YET}`);
         if (!p.grad) continue;
         let batch = batches.get(p.device);
-        if (!batch) batches.set(p.device, (batch = { params: [], grads: [], lr: this.#rate(group, p.device, nth) }));
+        if (!batch) {
+          batch = { params: [], grads: [], lr: this.#rate(group, p.device, nth), foundInf: foundInf?.get(p.device) ?? null };
+          batches.set(p.device, batch);
+        }
         batch.params.push(p);
         batch.grads.push(fitted(p.grad as Tensor, p));
         this.#relocate(p, moved);

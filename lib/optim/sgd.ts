@@ -54,21 +54,27 @@ export class SGD extends Optimizer<SGDOptions> {
     return momentum === 0 ? [] : ['momentum_buffer'];
   }
 
-  protected update(group: ParamGroup<SGDOptions>, { params, grads, lr }: Batch): void {
+  protected override get skippable(): boolean {
+    return this.update === SGD.prototype.update;
+  }
+
+  protected update(group: ParamGroup<SGDOptions>, { params, grads, lr, foundInf }: Batch): void {
     const { momentum, dampening, weightDecay, nesterov, maximize } = group;
     const apply = (indices: readonly number[], buffers: readonly Tensor[], first: boolean) =>
       run(
         Op.sgdStep,
-        [lr, ...indices.map((i) => grads[i]!)],
+        [lr, foundInf, ...indices.map((i) => grads[i]!)],
         [...indices.map((i) => params[i]!), ...buffers],
         [momentum, dampening, weightDecay, nesterov ? 1 : 0, maximize ? 1 : 0, first ? 1 : 0],
       );
     const all = [...params.keys()];
     if (momentum === 0) return apply(all, [], false);
-    // A buffer begins as the first gradient, not as 0: newcomers are updated apart.
-    const started = params.map((p) => this.state.get(p)?.['momentum_buffer'] !== undefined);
+    // A buffer begins as the first gradient. With dampening this is not what comes of 0: newcomers are updated apart, and
+    // only once it is known here that they are, so that the next step knows, too.
+    const started = params.map((p) => dampening === 0 || this.state.get(p)?.['momentum_buffer'] !== undefined);
     for (const first of [true, false]) {
       const indices = all.filter((i) => started[i] !== first);
+      if (first && indices.length > 0 && foundInf && foundInf.itemSync() !== 0) continue;
       const buffers = indices.map((i) => this.remember(params[i]!, ['momentum_buffer'], group)['momentum_buffer']!);
       if (indices.length > 0) apply(indices, buffers, first);
     }

@@ -28,7 +28,7 @@ function lerpAll(averaged: readonly Tensor[], current: readonly Tensor[], weight
     const a = averaged[i]!;
     return t.strides.every((s, d) => s === a.strides[d] || a.shape[d] === 1) ? t : copyKernel(t, t.dtype, [...a.strides]);
   });
-  run(Op.lerpStep, [fullKernel([], weight, 'float64', averaged[0]!.device), ...targets], [...averaged], []);
+  run(Op.lerpStep, [fullKernel([], weight, 'float64', averaged[0]!.device), null, ...targets], [...averaged], []);
   for (const a of averaged) a.version.count++;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The training loop that most programs need.
+import { GradScaler } from '../amp/grad-scaler.js';
 import { capture } from '../autograd/capture.js';
 import { noGrad } from '../autograd/mode.js';
 import { backward } from '../autograd/engine.js';
@@ -72,7 +73,9 @@ export interface FitOptions {
    * Type in which the forward pass and the loss compute where that is safe; see amp.autocast(). Parameters, updates and
    * validation stay in float32. Default: float32 throughout.
    */
-  amp?: 'bfloat16';
+  amp?: 'bfloat16' | 'float16';
+  /** Scales the loss; pass one whose state is to be saved. Default: one with its defaults for float16, else none. */
+  scaler?: GradScaler;
   /** Of the default loss. Default 0. */
   labelSmoothing?: number;
   /** Changes each batch before its step: MixUp and CutMix, for instance. */
@@ -93,7 +96,7 @@ export interface FitOptions {
 
 /**
  * Trains a model; the event loop stays free. Returns a report per epoch.
- * @throws ArgumentError for labelSmoothing beside a loss of one's own, and for another type than bfloat16
+ * @throws ArgumentError for labelSmoothing beside a loss of one's own, and for another type than those of `amp`
  */
 export async function fit(options: FitOptions): Promise<EpochReport[]> {
   const { model, ema, optimizer, validation, epochs, firstEpoch = 0, onEpoch, callbacks = [], signal } = options;
@@ -132,16 +135,19 @@ type Step = (inputs: Tensor, labels: Tensor) => Tensor;
 
 function makeStep(options: FitOptions, loss: LossFunction) {
   const { model, optimizer, scheduler, amp, clipGradNorm, clipGradValue, ema, capture: captures = true } = options;
-  if (amp !== undefined && amp !== 'bfloat16')
-    throw new ArgumentError(`fit: amp must be 'bfloat16', got ${String(amp)}; float16 needs a GradScaler and a loop of its own`);
+  const { scaler = new GradScaler({ enabled: amp === 'float16' }) } = options;
+  if (amp !== undefined && amp !== 'bfloat16' && amp !== 'float16')
+    throw new ArgumentError(`fit: amp must be 'bfloat16' or 'float16', got ${String(amp)}`);
   const forward: Step = (inputs, labels) => loss(model.forward(inputs), labels);
   const plain: Step = (inputs, labels) => {
     optimizer.zeroGrad();
     const value = amp ? autocast(amp, () => forward(inputs, labels)) : forward(inputs, labels);
-    backward(value);
+    backward(scaler.scale(value));
+    if (clipGradValue !== undefined || clipGradNorm !== undefined) scaler.unscale_(optimizer);
     if (clipGradValue !== undefined) clipGradValue_(model.parameters(), clipGradValue);
     if (clipGradNorm !== undefined) clipGradNorm_(model.parameters(), clipGradNorm);
-    optimizer.step();
+    scaler.step(optimizer);
+    scaler.update();
     scheduler?.step();
     ema?.updateParameters(model);
     return value;

@@ -17,6 +17,9 @@
 
 namespace lenode::rule {
 
+// The inputs of every row.
+enum : int { kRate, kFoundInf, kGradients };
+
 template <unsigned... kBits>
 using Sets = std::integer_sequence<unsigned, kBits...>;
 
@@ -417,18 +420,22 @@ struct rprop_step : Counted {
   }
   static unsigned present(const Call&) { return 0b11; }
 
-  struct Step {};
+  struct Step {
+    T size;  // of the first step; else 0
+  };
+  // The first step may come later than the state, and the rate have changed by then.
   template <class W>
-  LENODE_HD Step step(W, const float*) const {
-    return {};
+  LENODE_HD Step step(W lr, const float* scalars) const {
+    return {scalars[0] == 0 ? static_cast<T>(lr) : T(0)};
   }
 
   template <unsigned kPresent>
-  LENODE_HD void apply(const Step&, T& parameter, T grad, T* state) const {
+  LENODE_HD void apply(const Step& s, T& parameter, T grad, T* state) const {
     const T signed_grad = maximize ? -grad : grad;
     const T agreement = signed_grad * state[0];
     const T factor = agreement > T(0) ? grow : (agreement < T(0) ? shrink : T(1));
-    const T size = functor::clamp::apply(state[1] * factor, Params<T>{{smallest, largest}});
+    const T before = s.size != T(0) ? s.size : state[1];
+    const T size = functor::clamp::apply(before * factor, Params<T>{{smallest, largest}});
     // Where the sign has changed the element rests for one step.
     const T g = agreement < T(0) ? T(0) : signed_grad;
     parameter -= functor::sign::apply(g, Params<T>{}) * size;
@@ -460,8 +467,9 @@ struct asgd_step {
     T keep, rate, share;
   };
   template <class W>
-  LENODE_HD Step step(W, const float* scalars) const {
-    const W eta = static_cast<W>(scalars[1]);
+  LENODE_HD Step step(W lr, const float* scalars) const {
+    // The first step may come later than the state, and the rate have changed by then.
+    const W eta = static_cast<W>(scalars[0] == 0 ? static_cast<float>(lr) : scalars[1]);
     return {static_cast<T>(W(1) - static_cast<W>(lambd) * eta), static_cast<T>(eta), static_cast<T>(scalars[2])};
   }
   LENODE_HD void advance(double lr, float* scalars) const {

@@ -138,18 +138,27 @@ void run_present(const Call& call, double lr, const float* scalars) {
   const Rule<double> twice(call);
   const auto single_step = single.step(lr, scalars);
   const auto twice_step = twice.step(lr, scalars);
-  Group(call, 1, Rule<float>::kScalars, __builtin_popcount(kPresent)).update([&](auto* const* arrays, int64_t n) {
+  Group(call, rule::kGradients, Rule<float>::kScalars, __builtin_popcount(kPresent)).update([&](auto* const* arrays, int64_t n) {
     if constexpr (std::is_same_v<decltype(arrays), float* const*>)
       update_arrays<kPresent>(single, single_step, arrays, n, states);
     else update_arrays<kPresent>(twice, twice_step, arrays, n, states);
   });
 }
 
+// Whether the step is left out, which only the call before it may have decided.
+bool is_left_out(const Call& call) {
+  const TensorView& found_inf = call.in(rule::kFoundInf);
+  if (!found_inf.present()) return false;
+  if (found_inf.numel() != 1 || found_inf.dtype != DType::float32)
+    fail(ErrorCode::invalid, std::string(op_info(call.op).name) + ": expected found_inf as a float32 scalar");
+  return *found_inf.ptr<float>() != 0;
+}
+
 template <template <class> class Rule, unsigned... kPresent>
 void run_step(const Call& call, rule::Sets<kPresent...>) {
   constexpr int kScalars = Rule<float>::kScalars;
   const std::string name = op_info(call.op).name;
-  const TensorView& rate = call.in(0);
+  const TensorView& rate = call.in(rule::kRate);
   if (rate.numel() != 1 || rate.dtype != DType::float64)
     fail(ErrorCode::invalid, name + ": expected lr as a float64 scalar");
   float scalars[kScalars + 1] = {};
@@ -233,8 +242,10 @@ void scale_kernel(void* to, const void* const* from, int64_t n, const void* fact
 }  // namespace
 
 #define LENODE_OP(name, inputs, outputs, attrs, devices)
-#define LENODE_STEP(name, outputs, attrs) \
-  void op_##name(Context&, const Call& call) { run_step<rule::name>(call, typename rule::name<float>::Present{}); }
+#define LENODE_STEP(name, outputs, attrs)                                                      \
+  void op_##name(Context&, const Call& call) {                                                 \
+    if (!is_left_out(call)) run_step<rule::name>(call, typename rule::name<float>::Present{}); \
+  }
 #include "core/ops.def"
 
 void op_total_norm(Context&, const Call& call) {

@@ -89,19 +89,6 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-std::vector<TensorGroup<1>> groups_of(const Call& call, const TensorView* tensors, int n, DType dtype) {
-  std::vector<TensorGroup<1>> groups;
-  for (int i = 0; i < n; ++i) {
-    if (tensors[i].dtype != dtype) continue;
-    if (!is_dense(tensors[i]))
-      fail(ErrorCode::invalid, std::string(op_info(call.op).name) + ": expected dense tensors");
-    groups.push_back({{tensors[i].data}, tensors[i].numel()});
-  }
-  return groups;
-}
-
-constexpr DType kFloatingDTypes[] = {DType::float32, DType::float64, DType::float16, DType::bfloat16};
-
 NormOp norm_op(double p) {
   if (p == 0) return {Norm::zero, p};
   if (p == 1) return {Norm::one, p};
@@ -119,7 +106,7 @@ void op_total_norm(Context& context, const Call& call) {
   double* partial = context.workspace_of<double>(std::max<int64_t>(1, blocks));
   int64_t written = 0;
   for (DType dtype : kFloatingDTypes) {
-    const auto groups = groups_of(call, call.inputs, call.n_inputs, dtype);
+    const auto groups = groups_of_one(call, call.inputs, call.n_inputs, dtype);
     with_floating(dtype, "total_norm", [&](auto storage) {
       using S = decltype(storage);
       for_chunks<1>(groups, sizeof(S), [&](const TensorChunk<1>& chunk, int64_t) {
@@ -139,7 +126,7 @@ void op_clip_scale(Context& context, const Call& call) {
     fail(ErrorCode::invalid,
          std::string("clip_scale: expected a float32 or float64 norm, came ") + dtype_name(norm.dtype));
   for (DType dtype : kFloatingDTypes) {
-    const auto groups = groups_of(call, call.outputs, call.n_outputs, dtype);
+    const auto groups = groups_of_one(call, call.outputs, call.n_outputs, dtype);
     with_floating(dtype, "clip_scale", [&](auto storage) {
       using S = decltype(storage);
       for_chunks<1>(groups, sizeof(S), [&](const TensorChunk<1>& chunk, int64_t) {

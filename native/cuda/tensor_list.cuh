@@ -43,6 +43,20 @@ struct TensorGroup {
   int64_t size;
 };
 
+constexpr DType kFloatingDTypes[] = {DType::float32, DType::float64, DType::float16, DType::bfloat16};
+
+// The tensors of one dtype, as a single list.
+inline std::vector<TensorGroup<1>> groups_of_one(const Call& call, const TensorView* tensors, int n, DType dtype) {
+  std::vector<TensorGroup<1>> groups;
+  for (int i = 0; i < n; ++i) {
+    if (tensors[i].dtype != dtype) continue;
+    if (!is_dense(tensors[i]))
+      fail(ErrorCode::invalid, std::string(op_info(call.op).name) + ": expected dense tensors");
+    groups.push_back({{tensors[i].data}, tensors[i].numel()});
+  }
+  return groups;
+}
+
 // Calls f(chunk, first_block) for the groups in order; first_block counts the blocks of earlier chunks.
 template <int kLists, class F>
 void for_chunks(const std::vector<TensorGroup<kLists>>& groups, size_t item, F&& f) {

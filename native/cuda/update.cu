@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Optimizer steps over a whole parameter group. core/update_rules.h says what happens to one element; the learning rate
-// and the scalars of the step are read on the device, so a captured step follows them.
+// and the scalars of the step are read on the device, so a captured step follows them, and so is whether the step is
+// left out.
 #include "core/update_rules.h"
 #include "cuda/handlers.h"
 #include "cuda/tensor_list.cuh"
@@ -12,7 +13,10 @@ namespace {
 template <class Rule>
 struct Scalars {
   const double* lr;
+  const float* found_inf;  // may be null
   float* values[Rule::kScalars + 1];
+
+  __device__ bool is_left_out() const { return found_inf && *found_inf != 0; }
 
   __device__ void load(float (&to)[Rule::kScalars + 1]) const {
     for (int k = 0; k < Rule::kScalars; ++k) to[k] = *values[k];
@@ -24,6 +28,7 @@ template <class Rule, unsigned kPresent, class T, class S>
 __global__ void __launch_bounds__(kThreads)
     update_kernel(const Rule rule, const Scalars<Rule> scalars,
                   const __grid_constant__ TensorChunk<Rule::kStates + 2> chunk) {
+  if (scalars.is_left_out()) return;
   constexpr int kStates = Rule::kStates, kSlots = kStates > 0 ? kStates : 1;
   __shared__ typename Rule::Step shared;
   if (threadIdx.x == 0) {
@@ -67,6 +72,7 @@ __global__ void __launch_bounds__(kThreads)
 
 template <class Rule>
 __global__ void advance_kernel(const Rule rule, const Scalars<Rule> scalars) {
+  if (scalars.is_left_out()) return;
   float values[Rule::kScalars + 1];
   scalars.load(values);
   rule.advance(*scalars.lr, values);
@@ -77,7 +83,7 @@ __global__ void advance_kernel(const Rule rule, const Scalars<Rule> scalars) {
 // are present after the parameters.
 template <int kLists>
 std::vector<TensorGroup<kLists>> groups_of(const Call& call, DType dtype, int first, unsigned present) {
-  const int n = call.n_inputs - 1;
+  const int n = call.n_inputs - rule::kGradients;
   LENODE_CHECK(call.n_outputs - first == n * (1 + __builtin_popcount(present)),
                std::string(op_info(call.op).name) + ": the lists' lengths differ");
   std::vector<TensorGroup<kLists>> groups;
@@ -93,7 +99,7 @@ std::vector<TensorGroup<kLists>> groups_of(const Call& call, DType dtype, int fi
                                      ": expected dense gradients and states with their parameter's dtype and strides");
       group.data[list] = view.data;
     };
-    take(1, call.in(1 + i));
+    take(1, call.in(rule::kGradients + i));
     int block = 1;
     for (int k = 0; k + 2 < kLists; ++k)
       if (present >> k & 1) take(2 + k, call.out(first + n * block++ + i));
@@ -105,8 +111,11 @@ std::vector<TensorGroup<kLists>> groups_of(const Call& call, DType dtype, int fi
 template <class Rule>
 Scalars<Rule> scalars_of(const Call& call) {
   const std::string name = op_info(call.op).name;
-  if (call.in(0).dtype != DType::float64) fail(ErrorCode::invalid, name + ": expected a float64 learning rate");
-  Scalars<Rule> scalars{call.in(0).ptr<const double>(), {}};
+  const TensorView &rate = call.in(rule::kRate), &found_inf = call.in(rule::kFoundInf);
+  if (rate.dtype != DType::float64) fail(ErrorCode::invalid, name + ": expected a float64 learning rate");
+  if (found_inf.present() && found_inf.dtype != DType::float32)
+    fail(ErrorCode::invalid, name + ": expected found_inf as a float32 scalar");
+  Scalars<Rule> scalars{rate.ptr<const double>(), found_inf.ptr<const float>(), {}};
   for (int k = 0; k < Rule::kScalars; ++k) {
     if (call.out(k).dtype != DType::float32) fail(ErrorCode::invalid, name + ": expected float32 scalars before the list");
     scalars.values[k] = call.out(k).ptr<float>();

@@ -128,8 +128,13 @@ def optimizers():
                     wide.grad = gradient.double()
                 optimizer.step()
                 values = [x for key in attributes for x in (config[key] if isinstance(config[key], tuple) else [config[key]])]
-                run(row, [lr, *gradients], [*scalars.values(), *parameters, *(t for state in states for t in state)],
-                    values + [iteration == 0] * (kind is SGD))
+                operands = [*scalars.values(), *parameters, *(t for state in states for t in state)]
+                found_inf = random.choice([None, torch.tensor(0.)])
+                values += [iteration == 0] * (kind is SGD)
+                run(row, [lr, found_inf, *gradients], operands, values)
+                before = [t.clone() for t in operands]
+                run(row, [lr, torch.tensor(1.), *gradients], operands, values)
+                assert all(map(torch.equal, operands, before)), f'{row}: not left out'
             for name, scalar in scalars.items():
                 check(f'{kind.__name__} {name}', scalar, torch.as_tensor(optimizer.state[reference[0]][name]).double())
             for parameter, wide in zip(parameters, reference):
@@ -142,7 +147,7 @@ def averages():
             averaged = group(dtype)
             current = [same_strides(torch.randn(x.shape), x) for x in averaged]
             expected = [torch.lerp(x.double(), y.double(), weight) for x, y in zip(averaged, current)]
-            run('lerp_step', [torch.tensor(weight, dtype=torch.float64), *current], averaged)
+            run('lerp_step', [torch.tensor(weight, dtype=torch.float64), None, *current], averaged)
             for x, y in zip(averaged, expected):
                 check(f'lerp {weight}', x, y)
 
@@ -166,5 +171,27 @@ def norms():
     assert norm.item() == 0
 
 
+def loss_scaling():
+    for dtype in [*FLOATS, None]:
+        for bad in (None, float('inf'), float('-inf'), float('nan')):
+            tensors = group(dtype)
+            if bad is not None:
+                random.choice([x for x in tensors if x.numel() > 0]).view(-1)[-1] = bad
+            scale, found_inf = torch.tensor(3.), fresh([], torch.float32)
+            unscaled = [same_strides(x, x) for x in tensors]
+            run('unscale', [scale], [found_inf, *unscaled])
+            assert found_inf.item() == (bad is not None)
+            for got, x in zip(unscaled, tensors):
+                check('unscale', got, x.double() / 3)
+    for found in [None, 0., 1.]:
+        for start in (64., 3e38):
+            for tracker in (0, 2):
+                scale, count = torch.tensor(start), torch.tensor(tracker, dtype=torch.int32)
+                expected, steps = scale.clone(), count.clone()
+                torch._amp_update_scale_(expected, steps, torch.tensor(found or 0.), 2.5, .3, 3)
+                run('update_scale', [None if found is None else torch.tensor(found)], [scale, count], (2.5, .3, 3))
+                assert scale == expected and count == steps
+
+
 CHECKS = {'random_numbers': random_numbers, 'dropouts': dropouts, 'optimizers': optimizers, 'averages': averages,
-          'norms': norms}
+          'norms': norms, 'loss_scaling': loss_scaling}

@@ -65,7 +65,8 @@ Handler handler(const std::string& op) {
       OTHER(softmax_backward), OTHER(log_softmax_backward), OTHER(cross_entropy), OTHER(cross_entropy_backward),
       OTHER(nll_loss), OTHER(nll_loss_backward), OTHER(copy), OTHER(fill), OTHER(arange), OTHER(cat),
       OTHER(index_select), OTHER(index_add), OTHER(gather), OTHER(scatter_add), OTHER(one_hot), OTHER(rand),
-      OTHER(randn), OTHER(randint), OTHER(dropout), OTHER(dropout_backward), OTHER(total_norm), OTHER(clip_scale)
+      OTHER(randn), OTHER(randint), OTHER(dropout), OTHER(dropout_backward), OTHER(total_norm), OTHER(clip_scale),
+      OTHER(unscale), OTHER(update_scale)
 #undef OTHER
   };
   for (const auto& [name, found] : others)
