@@ -79,7 +79,8 @@ test('products with large weights', () => {
     const half = { weight: layer.weight.detach().to('bfloat16').requiresGrad_(), bias: layer.bias!.detach().to('bfloat16').requiresGrad_() };
     const once = F.linear(x.to('bfloat16'), half.weight, half.bias);
     F.linear(once, half.weight, half.bias).sum().backward();
-    expect(bits(layer.weight.grad!)).toEqual(bits(half.weight.grad!));
+    const difference = layer.weight.grad!.sub(half.weight.grad!.to('float32')).abs().max().itemSync();
+    expect(difference).toBeLessThan(2 ** -7 * (half.weight.grad!.to('float32').abs().max().itemSync() as number));
     amp.autocast('bfloat16', () => {
       const before = bits(layer.forward(x));
       noGrad(() => nn.init.zeros_(layer.weight));
@@ -90,6 +91,44 @@ test('products with large weights', () => {
       layer.forward(x).sum().backward();
     });
     expect(layer.weight.grad).not.toBeNull();
+  });
+
+  // On a CPU gradients of parameters are what was summed up in float32, on a GPU they are rounded on the way.
+  test.each(['bfloat16', 'float16'] as const)('gradients of parameters under %s are those of rounded operands, not rounded themselves', (dtype) => {
+    manualSeed(5);
+    const rounded = (t: Tensor) => t.to(dtype).to('float32');
+    for (const [layer, x] of [
+      [new nn.Linear(5, 3), randn([4, 5])],
+      [new nn.Conv2d(4, 6, 3, { padding: 1, groups: 2 }), randn([2, 4, 5, 5])],
+      [new nn.Conv2d(32, 32, 3, { padding: 1 }), randn([2, 32, 8, 8])],
+    ] as const) {
+      const y = amp.autocast(dtype, () => layer.forward(x));
+      const g = randn([...y.shape]).to(dtype);
+      y.backward(g);
+      const [weight, bias] = [layer.weight, layer.bias!].map((p) => rounded(p.detach()).requiresGrad_());
+      const [input, grad] = [rounded(x), g.to('float32')];
+      const plain = layer instanceof nn.Linear ? F.linear(input, weight!, bias) : F.conv2d(input, weight!, bias, { padding: 1, groups: layer.groups });
+      plain.backward(grad);
+      for (const [ours, exact] of [[layer.weight.grad!, weight!.grad!], [layer.bias!.grad!, bias!.grad!]] as const) {
+        expect(ours.dtype).toBe('float32');
+        const difference = ours.sub(exact).abs().max().itemSync() as number;
+        expect(difference).toBeLessThan(2e-5 * (exact.abs().max().itemSync() as number));
+      }
+    }
+  });
+
+  test('a gradient is as wide as its edge takes it: a user sees half types where they asked for them', () => {
+    const weight = randn([3, 4], { requiresGrad: true });
+    const half = weight.to('bfloat16');
+    half.retainGrad();
+    const x = randn([2, 4]).to('bfloat16');
+    F.linear(x, half).sum().backward();
+    expect([half.grad!.dtype, weight.grad!.dtype]).toEqual(['bfloat16', 'float32']);
+    // One use makes a wide gradient, the other a narrow one.
+    weight.grad = null;
+    amp.autocast('bfloat16', () => F.linear(x, weight).sum().add(weight.matmul(x.t()).sum())).backward();
+    const expected = x.to('float32').sum([0]).mul(2);
+    expect(weight.grad!.sub(expected).abs().max().itemSync()).toBeLessThan(0.05);
   });
 
   test('a network learns', () => {

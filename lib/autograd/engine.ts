@@ -6,6 +6,7 @@ import { Op } from '../native/ops.gen.js';
 import { recordingNow, refuse } from '../native/recording.js';
 import { run, sweepGraph } from '../native/run.js';
 import { checkTensor, emptyTensor, fresh, Tensor } from '../tensor/tensor.js';
+import { promoteDTypes } from '../tensor/dtype.js';
 import { formatShape, isDense, sameShape, stridesLike } from '../tensor/shape.js';
 import { blaming, hasNaN } from './anomaly.js';
 import { withoutGrad } from './mode.js';
@@ -104,11 +105,16 @@ function walk(
           if (!edge || !g) return;
           checkGradient(node, i, edge, g);
           g.inFlight++;
-          arrive(edge, g);
+        });
+        // First, so that a gradient which only passes through is the next one's own and need not be copied for a leaf.
+        letGo(state);
+        node.edges.forEach((edge, i) => {
+          if (edge && results[i]) arrive(edge, results[i]);
         });
         if (!retainGraph) node.release();
+      } else {
+        letGo(state);
       }
-      for (const g of state.grads) if (g) land(g);
       for (const edge of node.edges) {
         const next = edge?.node && states.get(edge.node);
         if (next && --next.waiting === 0) ready.push(next);
@@ -203,7 +209,7 @@ function ones(t: Tensor, where: string): Tensor {
 }
 
 function checkGradient(node: Node, input: number, edge: Edge, g: Tensor): void {
-  if (!sameShape(edge.shape, g.shape) || edge.dtype !== g.dtype)
+  if (!sameShape(edge.shape, g.shape) || (edge.dtype !== g.dtype && edge.wider !== g.dtype))
     throw new InternalError(
       `${node.name}: its gradient for input ${input} has shape ${formatShape(g.shape)} and dtype ${g.dtype}, ` +
         `expected ${formatShape(edge.shape)} and ${edge.dtype}`,
@@ -218,9 +224,15 @@ function land(g: Tensor): void {
   if (--g.inFlight === 0) g.dispose();
 }
 
+function letGo(state: State): void {
+  for (const g of state.grads) if (g) land(g);
+  state.grads.fill(null);
+}
+
 function accumulate(a: Tensor | null, b: Tensor): Tensor {
   if (!a) return b;
-  const sum = fresh(a.shape, a.dtype, a.device, stridesLike(a.shape, a.strides));
+  const dtype = promoteDTypes(a.dtype, b.dtype); // they differ where only one could be made as wide as its edge takes it
+  const sum = fresh(a.shape, dtype, a.device, stridesLike(a.shape, a.strides));
   run(Op.add, [a, b], [sum], [0]);
   sum.inFlight = 1;
   land(a);

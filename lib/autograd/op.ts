@@ -19,6 +19,8 @@ export class Context<P = unknown> {
   private released = false;
   /** Which of the tensor arguments need a gradient. */
   needs: boolean[] = [];
+  /** @internal what the arguments' gradients may be instead of their dtypes; see OpSpec.narrows */
+  wider: readonly (DType | null)[] = [];
 
   constructor(
     private readonly name: string,
@@ -36,6 +38,14 @@ export class Context<P = unknown> {
     if (this.released) return;
     this.tensors = tensors;
     this.versions = tensors.map((t) => t.version.count);
+  }
+
+  /**
+   * The dtype for the gradient of an argument that has `dtype`: a wider one if what is behind the argument takes it and
+   * the native operation (on the CPU) makes it, which saves rounding it and a pass over memory.
+   */
+  gradientDType(i: number, { dtype, device }: Tensor): DType {
+    return device.type === 'cpu' ? (this.wider[i] ?? dtype) : dtype;
   }
 
   /** Keeps what is not a tensor. */
@@ -92,6 +102,8 @@ export interface OpSpec<A extends readonly unknown[], R extends OpResult, P> {
    * the first argument is an array of tensors.
    */
   readonly inputs?: number | 'list';
+  /** Whether it only rounds its first argument, for nobody but the library to see: its gradient may be as wide as that. */
+  readonly narrows?: boolean;
 }
 
 /** Where a gradient goes: into the node that made the tensor, or, for a leaf, into its `grad`. */
@@ -101,6 +113,8 @@ export interface Edge {
   readonly leaf: Tensor | null;
   readonly shape: Shape;
   readonly dtype: DType;
+  /** Another dtype that the gradient may have. */
+  readonly wider: DType | null;
 }
 
 export interface OutputMeta {
@@ -137,6 +151,11 @@ export class Node implements GradNode {
     return edges.map((edge, i) => (edge ? spec.gradients![i]!(grad, ctx) : null));
   }
 
+  /** What the gradient of its result may be besides the result's dtype. */
+  get wider(): DType | null {
+    return (this.spec.narrows && this.edges[0]?.dtype) || null;
+  }
+
   observe(output: Tensor): void {
     this.observed[output.outputIndex] = output;
   }
@@ -155,7 +174,7 @@ export function edgeTo(t: Tensor): Edge {
       `${node.name}: its result of shape [${t.shape.join(', ')}] shares memory with a tensor that a recorded operation ` +
         'changed in place since; use that tensor, or clone() one of them before the change',
     );
-  return { node, output: t.outputIndex, leaf: node ? null : t, shape: t.shape, dtype: t.dtype };
+  return { node, output: t.outputIndex, leaf: node ? null : t, shape: t.shape, dtype: t.dtype, wider: node?.wider ?? null };
 }
 
 /** Makes a function of a spec: called with gradients enabled and an argument that needs one, it is recorded. */
@@ -185,6 +204,7 @@ export function defineOp<A extends readonly unknown[], R extends OpResult, P = u
       ctx.needs.push(needs);
       edges[i] = needs ? edgeTo(t) : null;
     }
+    ctx.wider = edges.map((edge) => edge?.wider ?? null);
     const result = spec.forward(ctx, ...args);
     record(result, spec, ctx, edges, inputs);
     return result;

@@ -8,7 +8,7 @@ import { ArgumentError } from '../native/errors.js';
 import { recordingNow } from '../native/recording.js';
 import { isFloating, type DType } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
-import { cast } from './promote.js';
+import { cast, castInside } from './promote.js';
 
 export interface AutocastOptions {
   /** Whether it does anything: false switches an outer autocast() off. Default true. */
@@ -63,10 +63,10 @@ function isPartOfStep(t: Tensor): boolean {
 function half(x: Tensor, { dtype, cache }: Scope): Tensor {
   if (x.dtype === dtype || !isSingle(x.dtype)) return x;
   // Only leaves come again and again; a cast made without recording has no way back to them.
-  if (!cache || !x.requiresGrad || !x.isLeaf) return cast(x, dtype);
+  if (!cache || !x.requiresGrad || !x.isLeaf) return castInside(x, dtype);
   const known = cache.get(x);
   if (known?.version === x.version.count && known.recorded && isPartOfStep(known.half)) return known.half;
-  const made = cast(x, dtype);
+  const made = castInside(x, dtype);
   cache.set(x, { version: x.version.count, recorded: made.requiresGrad, half: made });
   return made;
 }

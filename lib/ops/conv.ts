@@ -5,6 +5,7 @@ import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
+import type { DType } from '../tensor/dtype.js';
 import { channelsLastStrides, checkShape, formatShape, isDense, stridesLike, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { lower } from './autocast.js';
@@ -74,9 +75,15 @@ function inputKernel(grad: Tensor, weight: Tensor, shape: Shape, strides: readon
   return dX;
 }
 
-function weightKernel(grad: Tensor, x: Tensor, weight: Tensor, withBias: boolean, attrs: Attributes): [Tensor, Tensor | null] {
-  const dWeight = fresh(weight.shape, weight.dtype, weight.device, stridesLike(weight.shape, weight.strides));
-  const dBias = withBias ? fresh([weight.shape[0]!], weight.dtype, weight.device) : null;
+/** Of the gradients that are wanted. */
+interface GradientDTypes {
+  weight: DType;
+  bias: DType | null;
+}
+
+function weightKernel(grad: Tensor, x: Tensor, weight: Tensor, types: GradientDTypes, attrs: Attributes): [Tensor, Tensor | null] {
+  const dWeight = fresh(weight.shape, types.weight, weight.device, stridesLike(weight.shape, weight.strides));
+  const dBias = types.bias ? fresh([weight.shape[0]!], types.bias, weight.device) : null;
   run(Op.convBackwardWeight, [grad, x], [dWeight, dBias], attrs);
   return [dWeight, dBias];
 }
@@ -118,7 +125,7 @@ const convOp = (name: string) => defineOp({
     const weight = ctx.saved(1);
     const grad = relu ? binaryKernel(Op.reluBackward, g!, ctx.saved(2)) : g!;
     const dX = needsX ? inputKernel(grad, weight, x.shape, gradientStrides(x), attrs) : null;
-    if (needsWeight) return [dX, ...weightKernel(grad, ctx.saved(0), weight, needsBias === true, attrs)];
+    if (needsWeight) return [dX, ...weightKernel(grad, ctx.saved(0), weight, { weight: ctx.gradientDType(1, weight), bias: needsBias ? ctx.gradientDType(2, weight) : null }, attrs)];
     return [dX, null, needsBias ? channelSum(grad) : null];
   },
 });
@@ -302,7 +309,7 @@ const convTransposeOp = (name: string) => defineOp({
     const weight = ctx.saved(1);
     return [
       ctx.needs[0] ? convKernel(g!, weight, null, x.shape, attrs, false) : null,
-      ctx.needs[1] ? weightKernel(ctx.saved(0), g!, weight, false, attrs)[0] : null,
+      ctx.needs[1] ? weightKernel(ctx.saved(0), g!, weight, { weight: ctx.gradientDType(1, weight), bias: null }, attrs)[0] : null,
     ];
   },
 });

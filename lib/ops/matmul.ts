@@ -171,8 +171,8 @@ const linearOp = defineOp({
     let dBias: Tensor | null = null;
     if (needsX) dX = reshaped(product(grad, weight), shape);
     if (needsWeight) {
-      dWeight = fresh(weight.shape, weight.dtype, weight.device);
-      if (needsBias) dBias = fresh([weight.shape[0]!], weight.dtype, weight.device);
+      dWeight = fresh(weight.shape, ctx.gradientDType(1, weight), weight.device);
+      if (needsBias) dBias = fresh([weight.shape[0]!], ctx.gradientDType(2, weight), weight.device);
       run(Op.linearBackwardWeight, [grad, ctx.saved(0)], [dWeight, dBias], []);
     } else if (needsBias) {
       dBias = reduceKernel(Op.sum, grad, [0], false);

@@ -9,15 +9,21 @@ import { copyKernel } from './kernels.js';
 /** What an arithmetic operation takes: a tensor, or a number that adapts to the other operand's dtype. */
 export type Operand = Tensor | number | boolean;
 
-/** x in another dtype; differentiable between floating dtypes. */
-export const cast: (x: Tensor, dtype: DType) => Tensor = defineOp({
+const castOp = (narrows: boolean): ((x: Tensor, dtype: DType) => Tensor) => defineOp({
   name: 'to',
+  narrows,
   forward(ctx: Context<DType>, x: Tensor, dtype: DType): Tensor {
     ctx.keep(x.dtype);
     return copyKernel(x, dtype);
   },
-  gradients: [(g, ctx) => copyKernel(g, ctx.params)],
+  gradients: [(g, ctx) => (g.dtype === ctx.params ? g : copyKernel(g, ctx.params))],
 });
+
+/** x in another dtype; differentiable between floating dtypes. */
+export const cast = castOp(false);
+
+/** @internal x in a half type, for no one but the library to see. */
+export const castInside = castOp(true);
 
 /** The dtype that an operation on these operands computes in. */
 export function resultDType(a: Operand, b: Operand, where: string): DType {

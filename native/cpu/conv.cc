@@ -159,7 +159,9 @@ bool conv_backward_weight_dnnl(Context& context, const Call& call, const ConvGeo
     const memory::desc src = wanted_activation(x, any), w = weight_desc(g, d_weight, true),
                        y = wanted_activation(grad, any);
     const Window window(g);
-    const auto hint = forward_primitive(context, g, src, w, bias_desc(d_bias), y);
+    TensorView own = d_weight;  // the forward pass has no weight of another dtype
+    own.dtype = x.dtype;
+    const auto hint = forward_primitive(context, g, src, weight_desc(g, own, true), memory::desc(), y);
     const auto desc = backward_desc<dnnl::convolution_backward_weights>(
         context.engine, plan_attr(), hint, dnnl::algorithm::convolution_direct, src, w, bias_desc(d_bias), y,
         window.stride, window.dilation, window.padding, window.padding_end);
@@ -206,7 +208,7 @@ bool dense_vector(const TensorView& view) { return !view.present() || view.dims[
 template <class Dnnl, class Plain>
 void run_paths(Context& context, const TensorView& a, const TensorView& b, const TensorView& c,
                const TensorView& bias, bool bias_is_output, Dnnl&& dnnl, Plain&& plain) {
-  const bool low = a.dtype == DType::float16 || a.dtype == DType::bfloat16;
+  const bool low = is_half(a.dtype);
   const bool empty = a.numel() == 0 || b.numel() == 0 || c.numel() == 0;
   if (!low && (a.dtype != DType::float32 || empty)) return plain(a, b, c, bias);
   const bool direct = !empty && !repeats(a) && !repeats(b) && dense_vector(bias);
@@ -214,7 +216,7 @@ void run_paths(Context& context, const TensorView& a, const TensorView& b, const
   Staging staging(context);
   const auto order = Order::channels_last;
   const TensorView a32 = staging.input(a, DType::float32, order), b32 = staging.input(b, DType::float32, order),
-                   c32 = staging.output(c, DType::float32, order),
+                   c32 = c.dtype == DType::float32 && !repeats(c) ? c : staging.output(c, DType::float32, order),
                    bias32 = bias_is_output ? staging.output(bias, DType::float32, order)
                                            : staging.input(bias, DType::float32, order);
   if (empty || !dnnl(a32, b32, c32, bias32)) plain(a32, b32, c32, bias32);
@@ -237,11 +239,15 @@ ConvGeometry conv_geometry(const Call& call, const TensorView& x, const TensorVi
   };
   check(x.rank >= 3 && x.rank <= 5, "x must have one to three spatial dimensions");
   check(weight.rank == x.rank && y.rank == x.rank, "x, weight and y must have the same rank");
-  check(x.dtype == weight.dtype && x.dtype == y.dtype, "x, weight and y must have the same dtype");
+  const auto fits = [&](const TensorView& view) {  // the gradients of half weights and biases may be float32
+    return view.dtype == x.dtype ||
+           (call.op == OpId::conv_backward_weight && view.dtype == DType::float32 && is_half(x.dtype));
+  };
+  check(x.dtype == y.dtype && fits(weight), "x, weight and y must have the same dtype");
   check(g.groups > 0 && weight.dims[1] * g.groups == g.c && g.k % g.groups == 0,
         "weight must be [K, C / groups, ...] with K divisible by groups");
   check(y.dims[0] == g.n && y.dims[1] == g.k, "y must be [N, K, ...]");
-  check(!bias.present() || (bias.rank == 1 && bias.dims[0] == g.k && bias.dtype == x.dtype),
+  check(!bias.present() || (bias.rank == 1 && bias.dims[0] == g.k && fits(bias)),
         "bias must be [K], of x's dtype");
   g.even_padding = true;
   for (int d = 0; d < 3; ++d) {

@@ -21,7 +21,7 @@ struct Matrix {
 };
 
 struct Gemm {
-  DType dtype;
+  DType dtype, result;           // of a and b; of y and the bias
   int64_t batch, m, k, n;
   Matrix a, b, y;                // [m, k], [k, n], [m, n]; a batch stride of 0 repeats an input
   const void* bias = nullptr;    // [n], dense
@@ -31,7 +31,7 @@ struct Gemm {
 // Both expect m, n, k and batch above 0.
 // Every dtype but float16 and bfloat16, any strides.
 void gemm_plain(const Gemm& gemm);
-// float32, bfloat16 and float16; false: oneDNN has no fast implementation for this dtype here.
+// float32, bfloat16 and float16, the halves with a result of their own or float32; false: oneDNN has no fast implementation for this dtype here.
 bool gemm_dnnl(Context& context, const Gemm& gemm);
 // Whether gemm_dnnl takes a matrix of [rows, cols] with these strides.
 bool is_plain_matrix(int64_t rows, int64_t cols, int64_t row_stride, int64_t col_stride);

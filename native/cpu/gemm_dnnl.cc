@@ -33,21 +33,21 @@ void settle_strides(Matrix& m, int64_t rows, int64_t cols) {
   if (rows == 1) m.row = m.col == 1 ? cols : 1;
 }
 
-memory::desc matrix_desc(const Gemm& g, const Matrix& m, int64_t rows, int64_t cols) {
-  const auto type = dnnl_type(g.dtype);
+memory::desc matrix_desc(const Gemm& g, DType dtype, const Matrix& m, int64_t rows, int64_t cols) {
+  const auto type = dnnl_type(dtype);
   if (g.batch == 1) return {{rows, cols}, type, memory::dims{m.row, m.col}};
   const bool repeated = m.batch == 0;
   return {{repeated ? 1 : g.batch, rows, cols}, type, memory::dims{repeated ? rows * cols : m.batch, m.row, m.col}};
 }
 
 Plan make_plan(Context& context, const Gemm& g) {
-  const memory::desc a = matrix_desc(g, g.a, g.m, g.k), b = matrix_desc(g, g.b, g.k, g.n),
-                     y = matrix_desc(g, g.y, g.m, g.n);
+  const memory::desc a = matrix_desc(g, g.dtype, g.a, g.m, g.k), b = matrix_desc(g, g.dtype, g.b, g.k, g.n),
+                     y = matrix_desc(g, g.result, g.y, g.m, g.n);
   memory::desc bias;
   if (g.bias) {
     memory::dims dims(g.batch == 1 ? 2 : 3, 1);
     dims.back() = g.n;
-    bias = {dims, dnnl_type(g.dtype), memory::dims(dims.size(), 1)};
+    bias = {dims, dnnl_type(g.result), memory::dims(dims.size(), 1)};
   }
   const auto desc = forward_desc<dnnl::matmul>(context.engine, plan_attr(), a, b, bias, y);
   if (is_reference(desc.impl_info_str()) && (g.batch > 1 || g.dtype != DType::float32)) return Plan();
@@ -61,7 +61,7 @@ Plan make_plan(Context& context, const Gemm& g) {
 
 bool run_plan(Context& context, const Gemm& g) {
   PlanKey key(static_cast<int64_t>(OpId::matmul));
-  key.add(static_cast<int64_t>(g.dtype), g.batch, g.m, g.k, g.n, g.bias != nullptr);
+  key.add(static_cast<int64_t>(g.dtype), static_cast<int64_t>(g.result), g.batch, g.m, g.k, g.n, g.bias != nullptr);
   for (const Matrix* m : {&g.a, &g.b, &g.y}) key.add(m->batch, m->row, m->col);
   Plan& plan = context.plans.get(key, [&] { return make_plan(context, g); });
   if (!plan.supported()) return false;
@@ -93,7 +93,7 @@ bool gemm_dnnl(Context& context, const Gemm& given) {
   for (int64_t i = 0; i < gemm.batch; ++i) {
     one.a = gemm.a.at(i * gemm.a.batch, gemm.dtype);
     one.b = gemm.b.at(i * gemm.b.batch, gemm.dtype);
-    one.y = gemm.y.at(i * gemm.y.batch, gemm.dtype);
+    one.y = gemm.y.at(i * gemm.y.batch, gemm.result);
     one.a.batch = one.b.batch = one.y.batch = 0;
     if (!run_plan(context, one)) {
       LENODE_CHECK(i == 0, "oneDNN changed its mind about a matrix product");

@@ -17,8 +17,6 @@ void check(const Call& call, bool ok, const char* what) {
   if (!ok) fail(ErrorCode::invalid, std::string(op_info(call.op).name) + ": " + what);
 }
 
-bool low_precision(DType dtype) { return dtype == DType::float16 || dtype == DType::bfloat16; }
-
 TensorView transposed(TensorView view) {
   std::swap(view.dims[view.rank - 2], view.dims[view.rank - 1]);
   std::swap(view.strides[view.rank - 2], view.strides[view.rank - 1]);
@@ -58,7 +56,7 @@ void merge_rows(Product& p) {
 Product product_of(const TensorView& a, const TensorView& b, const TensorView& y) {
   const int rank = y.rank;
   Product p;
-  p.gemm = {y.dtype, 1, y.dims[rank - 2], a.dims[rank - 1], y.dims[rank - 1], matrix_of(a), matrix_of(b),
+  p.gemm = {a.dtype, y.dtype, 1, y.dims[rank - 2], a.dims[rank - 1], y.dims[rank - 1], matrix_of(a), matrix_of(b),
             matrix_of(y)};
   for (int i = 0; i < rank - 2; ++i) {
     const int64_t size = y.dims[i];
@@ -98,7 +96,7 @@ bool for_each_batch(const Product& p, Run&& run) {
     }
     gemm.a = gemm.a.at(a, gemm.dtype);
     gemm.b = gemm.b.at(b, gemm.dtype);
-    gemm.y = gemm.y.at(y, gemm.dtype);
+    gemm.y = gemm.y.at(y, gemm.result);
     if (!run(gemm)) return false;
     int i = p.rank - 1;
     while (i >= 0 && ++index[i] == p.size[i]) index[i--] = 0;
@@ -161,7 +159,7 @@ void multiply(Context& context, const TensorView& a, const TensorView& b, const 
   };
 
   const bool dense_bias = !bias.present() || bias.strides[0] == 1 || bias.dims[0] == 1;
-  const bool low = low_precision(y.dtype), single = y.dtype == DType::float32;
+  const bool low = is_half(a.dtype), single = a.dtype == DType::float32, widens = y.dtype != a.dtype;
   // Without a sum oneDNN has nothing to do; the plain loops give zeros, or the bias.
   const bool use_dnnl = (single || low) && a.dims[a.rank - 1] > 0;
   if (!use_dnnl && !low && dense_bias) {
@@ -181,8 +179,8 @@ void multiply(Context& context, const TensorView& a, const TensorView& b, const 
     if (done) staging.finish();
     return done;
   };
-  if (use_dnnl && stage(y.dtype, run_dnnl)) return;
-  if (low && y.dims[y.rank - 1] > panel_width(a, y)) {
+  if (use_dnnl && !widens && stage(y.dtype, run_dnnl)) return;
+  if (low && !widens && y.dims[y.rank - 1] > panel_width(a, y)) {
     multiply_panels(context, a, b, bias, y, relu);
     return;
   }
@@ -241,11 +239,15 @@ void op_linear_backward_weight(Context& context, const Call& call) {
   const TensorView &grad = call.in(row::in::grad), &x = call.in(row::in::x), &d_weight = call.out(row::out::d_weight),
                    &d_bias = call.out(row::out::d_bias_opt);
   check(call, grad.rank == 2 && x.rank == 2 && d_weight.rank == 2, "grad, x and d_weight must have rank 2");
-  check(call, grad.dtype == x.dtype && grad.dtype == d_weight.dtype, "grad, x and d_weight must have the same dtype");
+  check(call, grad.dtype == x.dtype, "grad and x must have the same dtype");
+  const auto fits = [&](const TensorView& result) {
+    return result.dtype == grad.dtype || (is_half(grad.dtype) && result.dtype == DType::float32);
+  };
+  check(call, fits(d_weight), "d_weight must have the dtype of grad and x, or float32 for a half type");
   check(call, grad.dims[0] == x.dims[0] && d_weight.dims[0] == grad.dims[1] && d_weight.dims[1] == x.dims[1],
         "grad [M, N] and x [M, K] must give d_weight [N, K]");
-  check(call, !d_bias.present() || (d_bias.rank == 1 && d_bias.dims[0] == grad.dims[1] && d_bias.dtype == grad.dtype),
-        "d_bias must be [N], of grad's dtype");
+  check(call, !d_bias.present() || (d_bias.rank == 1 && d_bias.dims[0] == grad.dims[1] && fits(d_bias)),
+        "d_bias must be [N], of grad's dtype, or float32 for a half type");
   if (d_weight.numel() > 0) multiply(context, transposed(grad), x, TensorView(), d_weight, false);
   if (d_bias.present()) {
     const double rows = 1;  // a mask of dimensions
