@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from 'vitest';
-import { amp, ArgumentError, F, manualSeed, nn, noGrad, ones, optim, randint, randn, tensor, type Tensor } from '../lib/index.js';
+import { amp, ArgumentError, F, manualSeed, memoryStats, nn, noGrad, ones, optim, randint, randn, synchronize, tensor, type Tensor } from '../lib/index.js';
 
 const bits = (t: Tensor): number[] => [...t.to('float32').dataSync()] as number[];
 
@@ -129,6 +129,22 @@ test('products with large weights', () => {
     amp.autocast('bfloat16', () => F.linear(x, weight).sum().add(weight.matmul(x.t()).sum())).backward();
     const expected = x.to('float32').sum([0]).mul(2);
     expect(weight.grad!.sub(expected).abs().max().itemSync()).toBeLessThan(0.05);
+  });
+
+  test('the half forms of parameters are freed with the last who needs them, not by a later collection', async () => {
+    const weight = randn([1024, 1024], { requiresGrad: true }); // 2 MiB as bfloat16
+    const x = randn([2, 1024]);
+    const allocated = async () => (await synchronize(), memoryStats('cpu').allocatedBytes);
+    const MiB = 2 ** 20;
+    let before = await allocated();
+    const seen = noGrad(() => amp.autocast('bfloat16', () => F.linear(x, weight)));
+    expect((await allocated()) - before).toBeLessThan(MiB);
+    before = await allocated();
+    const loss = amp.autocast('bfloat16', () => F.linear(F.linear(x, weight), weight).sum());
+    expect((await allocated()) - before).toBeGreaterThan(2 * MiB); // the backward pass needs it
+    loss.backward();
+    expect((await allocated()) - before).toBeLessThan(4 * MiB + MiB); // the gradient
+    expect([seen.dtype, weight.grad!.dtype]).toEqual(['bfloat16', 'float32']);
   });
 
   test('a network learns', () => {

@@ -3,7 +3,7 @@
 // its gradients stand side by side in one defineOp().
 import { AutogradError } from '../native/errors.js';
 import { recordingNow } from '../native/recording.js';
-import { Tensor, type GradNode } from '../tensor/tensor.js';
+import { hold, letGoOf, Tensor, type GradNode } from '../tensor/tensor.js';
 import { isFloating, type DType } from '../tensor/dtype.js';
 import type { Device } from '../tensor/device.js';
 import type { Shape } from '../tensor/shape.js';
@@ -36,6 +36,7 @@ export class Context<P = unknown> {
   /** @internal */
   store(tensors: Tensor[]): void {
     if (this.released) return;
+    tensors.forEach(hold);
     this.tensors = tensors;
     this.versions = tensors.map((t) => t.version.count);
   }
@@ -73,6 +74,7 @@ export class Context<P = unknown> {
   /** @internal */
   release(): void {
     this.released = true;
+    this.tensors?.forEach(letGoOf);
     this.tensors = null;
     this.versions = null;
   }

@@ -7,7 +7,7 @@ import { Mode } from '../autograd/mode.js';
 import { ArgumentError } from '../native/errors.js';
 import { recordingNow } from '../native/recording.js';
 import { isFloating, type DType } from '../tensor/dtype.js';
-import { Tensor } from '../tensor/tensor.js';
+import { hold, letGoOf, Tensor } from '../tensor/tensor.js';
 import { cast, castInside } from './promote.js';
 
 export interface AutocastOptions {
@@ -44,7 +44,22 @@ export function autocast<R>(dtype: 'bfloat16' | 'float16', body: () => R, option
   if (dtype !== 'bfloat16' && dtype !== 'float16')
     throw new ArgumentError(`autocast: dtype must be 'bfloat16' or 'float16', got ${String(dtype)}`);
   if (typeof body !== 'function') throw new ArgumentError(`autocast: expected a function to run, got ${typeof body}`);
-  return mode.with(enabled ? { dtype, cache: cacheEnabled ? new Map() : null } : null, body);
+  if (!enabled) return mode.with(null, body);
+  const scope: Scope = { dtype, cache: cacheEnabled ? new Map() : null };
+  const end = () => {
+    for (const known of scope.cache?.values() ?? []) letGoOf(known.half);
+    scope.cache?.clear();
+  };
+  let result: R;
+  try {
+    result = mode.with(scope, body);
+  } catch (error) {
+    end();
+    throw error;
+  }
+  if (result instanceof Promise) return result.finally(end) as R;
+  end();
+  return result;
 }
 
 /** Whether autocast() is on here and now, and with which dtype. */
@@ -60,13 +75,21 @@ function isPartOfStep(t: Tensor): boolean {
   return recording === null || recording.inner.has(t);
 }
 
+function halfOf(x: Tensor, dtype: DType): Tensor {
+  const made = castInside(x, dtype);
+  made.holders = 0;
+  return made;
+}
+
 function half(x: Tensor, { dtype, cache }: Scope): Tensor {
   if (x.dtype === dtype || !isSingle(x.dtype)) return x;
   // Only leaves come again and again; a cast made without recording has no way back to them.
-  if (!cache || !x.requiresGrad || !x.isLeaf) return castInside(x, dtype);
+  if (!cache || !x.requiresGrad || !x.isLeaf) return halfOf(x, dtype);
   const known = cache.get(x);
   if (known?.version === x.version.count && known.recorded && isPartOfStep(known.half)) return known.half;
-  const made = castInside(x, dtype);
+  const made = halfOf(x, dtype);
+  hold(made);
+  if (known) letGoOf(known.half);
   cache.set(x, { version: x.version.count, recorded: made.requiresGrad, half: made });
   return made;
 }

@@ -60,6 +60,8 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
   isView = false;
   /** @internal How many gradients in flight this object is; see autograd/engine.ts. */
   inFlight = 0;
+  /** @internal Of what the library makes for its own operations and shows nobody: how many hold it; see hold(). */
+  holders: number | null = null;
   /** The accumulated gradient of a leaf, or null before the first backward() and after zeroGrad(). */
   grad: Tensor<S, D> | null = null;
   private needsGrad = false;
@@ -269,6 +271,16 @@ export function checkTensor(value: unknown, where: string, name = 'input'): Tens
   if (value instanceof Tensor) return value as Tensor;
   const got = value === null ? 'null' : typeof value === 'object' ? (value.constructor?.name ?? 'an object') : typeof value;
   throw new ArgumentError(`${where}: ${name} must be a Tensor, got ${got}`);
+}
+
+/** @internal Counts a holder of a tensor that only the library sees; others are left to the garbage collector. */
+export function hold(t: Tensor): void {
+  if (t.holders !== null) t.holders++;
+}
+
+/** @internal When the last holder lets go, the memory is freed at once instead of at the next collection. */
+export function letGoOf(t: Tensor): void {
+  if (t.holders !== null && --t.holders === 0) t.dispose();
 }
 
 /** A tensor that run() will give memory to. */

@@ -161,7 +161,10 @@ std::shared_ptr<Graph> Recorder::finish(Storage& arena, uint64_t sequence_base, 
     graph->calls.push_back(call);
   }
 
-  // One copy for each storage that is still held, then all of its views move.
+  // One copy for each storage that is still held, then all of its views move. The arena takes physical memory as it is
+  // written to, so what has been left goes back to the system in between: the two are never there whole at once.
+  constexpr size_t kLeftBehind = size_t{64} << 20;
+  size_t left_behind = 0;
   std::unordered_map<uint64_t, bool> copied;
   table_.for_each([&](TensorEntry& entry) {
     const auto found = made_.find(entry.storage->id);
@@ -177,9 +180,14 @@ std::shared_ptr<Graph> Recorder::finish(Storage& arena, uint64_t sequence_base, 
       copy.outputs = &to;
       device_.stream.run(copy);
       copied[old.id] = true;
+      left_behind += item.bytes;
     }
     const int64_t within = distance(old.data, entry.view.data);
     table_.rebase(entry, arena, static_cast<int64_t>(item.offset) + within);
+    if (left_behind >= kLeftBehind) {
+      device_.allocator.empty_cache();
+      left_behind = 0;
+    }
   });
   made_.clear();
 
