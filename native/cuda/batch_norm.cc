@@ -3,7 +3,7 @@
 // 1 / sqrt(variance + eps), so that the directions choose independently. Own kernels always do what cuDNN cannot:
 //   - given statistics (inference): cuDNN knows batch normalisation only with those of the batch;
 //   - a gradient through relu: its graphs multiply by the mask, which makes infinite gradients NaN where they are
-//     masked out (no engine selects instead), and a mask recomputed from x must be that of own kernels;
+//     masked out, and no engine selects instead;
 //   - a residual without relu, and float64: there is no engine;
 //   - no weight or bias, or one that is not float32: cuDNN requires them.
 // The running statistics are own kernels' in any case: whether cuDNN's variance is the unbiased one is undocumented.
