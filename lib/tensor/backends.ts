@@ -18,7 +18,11 @@ onOpen((id) => {
 
 export const backends = {
   cudnn: {
-    /** Time several algorithms per shape and keep the fastest. Default false. */
+    /**
+     * The first call with a shape, dtype and layout times several algorithms, and the fastest is kept: for convolutions
+     * among cuDNN's; for batch normalisation and pooling between cuDNN's and own kernels, which are always used
+     * otherwise, and with `deterministic`. Default false.
+     */
     get benchmark(): boolean {
       return cudaSettings.get(Option.cudnnBenchmark) ?? false;
     },

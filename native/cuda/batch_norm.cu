@@ -3,6 +3,7 @@
 // d_weight and d_bias are, which also writes d_residual, and one for d_x.
 #include "cuda/handlers.h"
 #include "cuda/norm.cuh"
+#include "cuda/own_kernels.h"
 
 namespace lenode::cuda {
 namespace {
@@ -25,12 +26,29 @@ struct Coefficients {
 
 __global__ void count_batch_kernel(int64_t* batches) { ++*batches; }
 
+struct RunningStatistics {
+  ChannelVector mean, var;
+  const int64_t* batches;
+  double momentum;  // NaN: 1 / batches
+
+  __device__ void update(int64_t c, double batch_mean, double batch_var) const {
+    const double factor = momentum == momentum ? momentum : 1.0 / static_cast<double>(*batches);
+    update(mean, c, batch_mean, factor);
+    update(var, c, batch_var, factor);
+  }
+  __device__ static void update(const ChannelVector& running, int64_t c, double statistic, double factor) {
+    if (!running.present()) return;
+    const double old = running.load<double>(c);
+    running.store(c, old + factor * (statistic - old));
+  }
+};
+
 template <class T>
 struct FinishStatistics {
   Coefficients<T> out;
-  ChannelVector weight, bias, mean, inv_std, running_mean, running_var;
-  const int64_t* batches;
-  double momentum, eps;
+  ChannelVector weight, bias, mean, inv_std;
+  RunningStatistics running;
+  double eps;
 
   __device__ void operator()(int64_t c, const Moments<double>& m) const {
     const T inverse = static_cast<T>(1 / ::sqrt(m.m2 / m.count + eps));
@@ -39,16 +57,20 @@ struct FinishStatistics {
     out.shift[c] = bias.present() ? bias.load<T>(c) : T(0);
     mean.store(c, static_cast<T>(m.mean));
     inv_std.store(c, inverse);
-    const double factor = momentum == momentum ? momentum : 1.0 / static_cast<double>(*batches);
-    update(running_mean, c, m.mean, factor);
-    update(running_var, c, m.m2 / (m.count - 1), factor);
-  }
-  __device__ static void update(const ChannelVector& running, int64_t c, double statistic, double factor) {
-    if (!running.present()) return;
-    const double old = running.load<double>(c);
-    running.store(c, old + factor * (statistic - old));
+    running.update(c, m.mean, m.m2 / (m.count - 1));
   }
 };
+
+// From what is saved: 1 / inv_std^2 is the variance and eps together, as they are used later on, too, and as exact as
+// inv_std is.
+__global__ void __launch_bounds__(kThreads)
+    update_running_kernel(RunningStatistics running, ChannelVector mean, ChannelVector inv_std, double eps,
+                          double count, int64_t channels) {
+  for (int64_t c = first_item(); c < channels; c += item_step()) {
+    const double inverse = inv_std.load<double>(c), biased = 1 / (inverse * inverse) - eps;
+    running.update(c, mean.load<double>(c), (biased < 0 ? 0 : biased) * count / (count - 1));
+  }
+}
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
@@ -225,16 +247,10 @@ void apply(Context& context, const NormShape& s, const TensorView& x, const Tens
   });
 }
 
-template <class S>
-void train(Context& context, const Call& call) {
+// Counts the batch.
+RunningStatistics running_statistics(Context& context, const Call& call, int64_t channels) {
   namespace o = op::batch_norm;
-  using T = compute_t<S>;
-  const TensorView &x = call.in(o::in::x), &residual = call.in(o::in::residual_opt), &y = call.out(o::out::y);
   const TensorView& batches = call.out(o::out::batches_opt);
-  const NormShape s = norm_shape(call, x);
-  check_like(call, x, residual);
-  check_like(call, x, y);
-  const auto vector = [&](const TensorView& view) { return channel_vector(call, view, s.c); };
   if (batches.present()) {
     if (batches.dtype != DType::int64 || batches.numel() != 1)
       fail(ErrorCode::invalid, "batch_norm: expected an int64 count of batches");
@@ -243,6 +259,21 @@ void train(Context& context, const Call& call) {
   const double momentum = call.f(o::attr::momentum);
   if (momentum != momentum && !batches.present())
     fail(ErrorCode::invalid, "batch_norm: expected a momentum or a count of batches");
+  return {channel_vector(call, call.out(o::out::running_mean_opt), channels),
+          channel_vector(call, call.out(o::out::running_var_opt), channels),
+          batches.present() ? batches.ptr<int64_t>() : nullptr, momentum};
+}
+
+template <class S>
+void train(Context& context, const Call& call) {
+  namespace o = op::batch_norm;
+  using T = compute_t<S>;
+  const TensorView &x = call.in(o::in::x), &residual = call.in(o::in::residual_opt), &y = call.out(o::out::y);
+  const NormShape s = norm_shape(call, x);
+  check_like(call, x, residual);
+  check_like(call, x, y);
+  const auto vector = [&](const TensorView& view) { return channel_vector(call, view, s.c); };
+  const RunningStatistics running = running_statistics(context, call, s.c);
   const ChannelVector mean = vector(call.out(o::out::mean)), inv_std = vector(call.out(o::out::inv_std));
   if (s.numel() == 0) {
     zero(context, mean, s.c);
@@ -255,10 +286,7 @@ void train(Context& context, const Call& call) {
                                    vector(call.in(o::in::bias_opt)),
                                    mean,
                                    inv_std,
-                                   vector(call.out(o::out::running_mean_opt)),
-                                   vector(call.out(o::out::running_var_opt)),
-                                   batches.present() ? batches.ptr<int64_t>() : nullptr,
-                                   momentum,
+                                   running,
                                    call.f(o::attr::eps)};
   const void* const data[] = {x.data};
   sum_elements<S, Moments<double>>(context, s, data, AddMoments<S>{static_cast<const S*>(x.data)}, finish);
@@ -328,15 +356,29 @@ void backward(Context& context, const Call& call) {
 
 }  // namespace
 
-void op_batch_norm(Context& context, const Call& call) {
+namespace own {
+
+void batch_norm(Context& context, const Call& call) {
   with_floating(call.in(0).dtype, "batch_norm", [&](auto s) { train<decltype(s)>(context, call); });
 }
-void op_batch_norm_inference(Context& context, const Call& call) {
-  with_floating(call.in(0).dtype, "batch_norm_inference", [&](auto s) { infer<decltype(s)>(context, call); });
+void update_running_statistics(Context& context, const Call& call) {
+  namespace o = op::batch_norm;
+  const NormShape s = norm_shape(call, call.in(o::in::x));
+  const RunningStatistics running = running_statistics(context, call, s.c);
+  if (!running.mean.present() && !running.var.present()) return;
+  launch_items(context, update_running_kernel, s.c, running, channel_vector(call, call.out(o::out::mean), s.c),
+               channel_vector(call, call.out(o::out::inv_std), s.c), call.f(o::attr::eps),
+               static_cast<double>(s.rows()), s.c);
 }
-void op_batch_norm_backward(Context& context, const Call& call) {
+void batch_norm_backward(Context& context, const Call& call) {
   with_floating(call.in(op::batch_norm_backward::in::x).dtype, "batch_norm_backward",
                 [&](auto s) { backward<decltype(s)>(context, call); });
+}
+
+}  // namespace own
+
+void op_batch_norm_inference(Context& context, const Call& call) {
+  with_floating(call.in(0).dtype, "batch_norm_inference", [&](auto s) { infer<decltype(s)>(context, call); });
 }
 
 }  // namespace lenode::cuda

@@ -63,6 +63,8 @@ void Context::release() noexcept {
   graphs_.clear();
   conv_plans.reset();
   matmul_plans.reset();
+  norm_plans.reset();
+  pool_plans.reset();
   staging.reset();
   if (dnn_) cudnnDestroy(dnn_);
   if (blas_) cublasLtDestroy(blas_);

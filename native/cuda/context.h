@@ -18,6 +18,8 @@ namespace lenode::cuda {
 
 struct ConvPlans;    // conv.cc
 struct MatmulPlans;  // matmul.cc
+struct NormPlans;    // batch_norm.cc
+struct PoolPlans;    // pool.cc
 class StagingRing;   // staging.h
 class Capture;       // graph.h
 
@@ -99,6 +101,8 @@ struct Context {
   std::unique_ptr<StagingRing> staging;
   std::shared_ptr<ConvPlans> conv_plans;
   std::shared_ptr<MatmulPlans> matmul_plans;
+  std::shared_ptr<NormPlans> norm_plans;
+  std::shared_ptr<PoolPlans> pool_plans;
 
  private:
   struct Block {

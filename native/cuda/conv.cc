@@ -5,23 +5,17 @@
 #include <string>
 #include <vector>
 
-#include "cuda/check.h"
 #include "cuda/compose.h"
 #include "cuda/context.h"
 #include "cuda/cudnn_conv.h"
 #include "cuda/handlers.h"
-#include "cuda/plan_cache.h"
+#include "cuda/plan_choice.h"
 
 namespace lenode::cuda {
 
 namespace {
 
-constexpr size_t kCachedPlans = 512;
 constexpr int kBenchmarkedPlans = 8;
-constexpr int kBenchmarkRuns = 3;
-// Larger workspaces buy little speed, and scratch memory stays with the context.
-constexpr int64_t kWorkspaceLimit = int64_t{1} << 31;
-constexpr int64_t kWorkspaceShare = 8;  // nor more than this part of the device's memory
 
 // How a problem is executed: the layout that its operands are brought into and the plans for it.
 struct ConvPlan {
@@ -47,18 +41,6 @@ struct ConvPlans {
 
 namespace {
 
-// One spatial dimension becomes two, of which the first has size 1.
-TensorView with_two_spatial(const TensorView& view) {
-  if (view.rank != 3) return view;
-  TensorView result = view;
-  result.rank = 4;
-  result.dims[3] = view.dims[2];
-  result.strides[3] = view.strides[2];
-  result.dims[2] = 1;
-  result.strides[2] = view.dims[2] * view.strides[2];
-  return result;
-}
-
 // x, w, y in the roles of the forward convolution, whatever is being computed.
 struct Operands {
   TensorView x, w, y, bias;
@@ -67,13 +49,6 @@ struct Operands {
 void describe_operand(const TensorView& view, ConvOperand* operand) {
   std::copy_n(view.dims, view.rank, operand->dims);
   std::copy_n(view.strides, view.rank, operand->strides);
-}
-
-int32_t alignment_of(std::initializer_list<const TensorView*> views) {
-  uintptr_t bits = 16;
-  for (const TensorView* view : views)
-    if (view->present()) bits |= reinterpret_cast<uintptr_t>(view->data);
-  return static_cast<int32_t>(bits & (~bits + 1));
 }
 
 ConvProblem make_problem(const Context& context, const Call& call, ConvolutionKind kind, const Operands& operands,
@@ -103,10 +78,6 @@ ConvProblem make_problem(const Context& context, const Call& call, ConvolutionKi
   if (!complete_padding(&problem))
     fail(ErrorCode::invalid, std::string(op_info(call.op).name) + ": the spatial sizes do not fit the window");
   return problem;
-}
-
-bool has_layout(const TensorView& view, Layout layout) {
-  return layout == Layout::channels_last ? view.channels_last() : view.contiguous();
 }
 
 // The layout in which the fewest bytes have to be copied comes first.
@@ -149,15 +120,11 @@ ConvPlan make_plan(Context& context, const ConvProblem& problem, const Operands&
     for (const Layout layout : preferred_layouts(operands)) {
       try {
         const Graph graph = make_conv_graph(problem, layout, fused, target.handle);
-        EngineList engines(graph, target);
         ConvPlan plan;
         plan.layout = layout;
         plan.fused = fused;
-        ExecutionPlan candidate;
-        while (static_cast<int>(plan.candidates.size()) < wanted && engines.next(rules, &candidate))
-          plan.candidates.push_back(std::move(candidate));
+        plan.candidates = first_plans(graph, target, rules, wanted, &failure);
         if (!plan.candidates.empty()) return plan;
-        failure = engines.last_failure();
       } catch (const Error& error) {  // this graph is not supported; another one may be
         failure = error.what();
       }
@@ -177,44 +144,11 @@ TensorView scratch_like(Context& context, const TensorView& view, Layout layout)
   return result;
 }
 
-struct Pointers {
-  int64_t uids[4];
-  void* data[4];
-  int count = 0;
-  void push(int64_t uid, void* pointer) {
-    uids[count] = uid;
-    data[count++] = pointer;
-  }
-};
-
-// Times each candidate on the real operands, which it leaves as one execution would, and keeps the fastest.
-void keep_fastest(Context& context, ConvPlan& plan, const Pointers& pointers, void* workspace) {
-  struct Event {
-    Event() { LENODE_CUDA_CHECK(cudaEventCreate(&raw)); }
-    ~Event() { cudaEventDestroy(raw); }
-    cudaEvent_t raw = nullptr;
-  } begin, end;
-  size_t best = 0;
-  float best_time = -1;
-  for (size_t i = 0; i < plan.candidates.size(); ++i) {
-    try {
-      auto once = [&] {
-        execute(context.dnn(), plan.candidates[i], pointers.uids, pointers.data, pointers.count, workspace);
-      };
-      once();
-      LENODE_CUDA_CHECK(cudaEventRecord(begin.raw, context.stream));
-      for (int run = 0; run < kBenchmarkRuns; ++run) once();
-      LENODE_CUDA_CHECK(cudaEventRecord(end.raw, context.stream));
-      LENODE_CUDA_CHECK(cudaEventSynchronize(end.raw));
-      float time = 0;
-      LENODE_CUDA_CHECK(cudaEventElapsedTime(&time, begin.raw, end.raw));
-      if (best_time < 0 || time < best_time) {
-        best = i;
-        best_time = time;
-      }
-    } catch (const Error&) {  // it cannot run after all
-    }
-  }
+// Keeps the fastest candidate, found on the real operands.
+void keep_fastest(Context& context, ConvPlan& plan, const Bindings& bindings, void* workspace) {
+  const int best = fastest(context, static_cast<int>(plan.candidates.size()), [&](int i) {
+    execute(context.dnn(), plan.candidates[i], bindings, workspace);
+  });
   ExecutionPlan chosen = std::move(plan.candidates[best]);
   plan.candidates.clear();
   plan.candidates.push_back(std::move(chosen));
@@ -233,10 +167,10 @@ void execute_plan(Context& context, const Call& call, const ConvProblem& problem
     if (member != result) copy(context, call, given, dense.*member);
   }
 
-  Pointers pointers;
-  pointers.push(kConvX, dense.x.data);
-  pointers.push(kConvW, dense.w.data);
-  pointers.push(kConvY, dense.y.data);
+  Bindings bindings;
+  bindings.bind(kConvX, dense.x.data);
+  bindings.bind(kConvW, dense.w.data);
+  bindings.bind(kConvY, dense.y.data);
   if (plan.fused) {
     // The fused graph always adds a bias: a ReLU alone would only fit engines that compile at run time.
     TensorView bias = operands.bias;
@@ -253,13 +187,13 @@ void execute_plan(Context& context, const Call& call, const ConvProblem& problem
       }
       bias.data = scratch;
     }
-    pointers.push(kConvBias, bias.data);
+    bindings.bind(kConvBias, bias.data);
   }
 
   const int64_t scratch = plan.workspace();
   void* workspace = scratch ? context.workspace(static_cast<size_t>(scratch)) : nullptr;
-  if (plan.candidates.size() > 1) keep_fastest(context, plan, pointers, workspace);
-  execute(context.dnn(), plan.candidates.front(), pointers.uids, pointers.data, pointers.count, workspace);
+  if (plan.candidates.size() > 1) keep_fastest(context, plan, bindings, workspace);
+  execute(context.dnn(), plan.candidates.front(), bindings, workspace);
 
   const TensorView &computed = dense.*result, &wanted = operands.*result;
   if (computed.data != wanted.data) copy(context, call, computed, wanted);
@@ -273,7 +207,7 @@ void run_convolution(Context& context, const Call& call, ConvolutionKind kind, c
   const ConvProblem problem = make_problem(context, call, kind, operands, relu);
   if (!context.conv_plans) context.conv_plans = std::make_shared<ConvPlans>(context);
   auto& cache = context.conv_plans->cache;
-  int64_t limit = std::min(kWorkspaceLimit, static_cast<int64_t>(context.total_memory) / kWorkspaceShare);
+  int64_t limit = workspace_limit(context);
   const std::shared_ptr<ConvPlan>* known = cache.find(problem);
   if (!known)
     known = &cache.insert(problem, std::make_shared<ConvPlan>(make_plan(context, problem, operands, limit)));

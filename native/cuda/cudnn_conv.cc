@@ -5,40 +5,19 @@
 
 namespace lenode::cuda {
 
-void layout_strides(Layout layout, int rank, const int64_t* dims, int64_t* strides) {
-  int64_t step = 1;
-  auto place = [&](int i) {
-    strides[i] = step;
-    step *= dims[i];
-  };
-  if (layout == Layout::channels_last) place(1);
-  for (int i = rank - 1; i >= 2; --i) place(i);
-  if (layout == Layout::channels_first) place(1);
-  place(0);
-}
-
 namespace {
 
 GraphTensor describe(const ConvProblem& problem, const int64_t* dims, int64_t uid, Layout layout) {
-  GraphTensor tensor;
-  tensor.uid = uid;
-  tensor.dtype = problem.dtype;
-  tensor.rank = problem.rank();
-  tensor.alignment = problem.alignment;
-  std::copy_n(dims, tensor.rank, tensor.dims.begin());
-  layout_strides(layout, tensor.rank, dims, tensor.strides.data());
-  return tensor;
+  return dense_tensor(uid, problem.dtype, problem.rank(), dims, layout, problem.alignment);
 }
 
 }  // namespace
 
 bool complete_padding(ConvProblem* problem) {
   for (int i = 0; i < problem->spatial; ++i) {
-    const int64_t stride = problem->stride[i], in = problem->x.dims[i + 2], out = problem->y.dims[i + 2];
+    const int64_t stride = problem->stride[i], out = problem->y.dims[i + 2];
     const int64_t extent = problem->dilation[i] * (problem->w.dims[i + 2] - 1) + 1;
-    const int64_t reach = in + 2 * problem->padding[i] - extent;
-    const bool even = reach >= 0 && out == reach / stride + 1;
-    problem->padding_end[i] = even ? problem->padding[i] : (out - 1) * stride + extent - in - problem->padding[i];
+    problem->padding_end[i] = padding_behind(problem->x.dims[i + 2], out, extent, stride, problem->padding[i]);
     if (out < 1 || problem->padding_end[i] <= -stride) return false;
   }
   return true;

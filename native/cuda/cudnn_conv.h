@@ -7,8 +7,6 @@
 
 namespace lenode::cuda {
 
-enum class Layout : int32_t { channels_first, channels_last };
-
 struct ConvOperand {
   int64_t dims[kMaxGraphRank];
   int64_t strides[kMaxGraphRank];  // as the caller has them; the graph uses those of the chosen layout
@@ -40,9 +38,6 @@ enum ConvUid : int64_t { kConvX = 1, kConvW = 2, kConvY = 3, kConvBias = 4, kCon
 // Sets padding_end: behind the input there are as many zeros as before it, unless y's size needs another number.
 // False if none fits.
 bool complete_padding(ConvProblem* problem);
-
-// Dense strides of a shape in a layout.
-void layout_strides(Layout layout, int rank, const int64_t* dims, int64_t* strides);
 
 // With `fused` the forward graph adds a bias, which the caller must then give, and ends in a ReLU if the problem has
 // one; otherwise it is the bare convolution.

@@ -65,18 +65,64 @@ Descriptor& Descriptor::finalize() {
   return *this;
 }
 
+// ---- tensors -----------------------------------------------------------------------------------------------------
+void layout_strides(Layout layout, int rank, const int64_t* dims, int64_t* strides) {
+  int64_t step = 1;
+  auto place = [&](int i) {
+    strides[i] = step;
+    step *= dims[i];
+  };
+  if (layout == Layout::channels_last) place(1);
+  for (int i = rank - 1; i >= 2; --i) place(i);
+  if (layout == Layout::channels_first) place(1);
+  place(0);
+}
+
+GraphTensor dense_tensor(int64_t uid, DType dtype, int rank, const int64_t* dims, Layout layout, int64_t alignment) {
+  GraphTensor tensor;
+  tensor.uid = uid;
+  tensor.dtype = dtype;
+  tensor.rank = rank;
+  tensor.alignment = alignment;
+  std::copy_n(dims, rank, tensor.dims.begin());
+  layout_strides(layout, rank, dims, tensor.strides.data());
+  return tensor;
+}
+
+int64_t padding_behind(int64_t in, int64_t out, int64_t extent, int64_t stride, int64_t padding) {
+  const int64_t reach = in + 2 * padding - extent;
+  if (reach >= 0 && out == reach / stride + 1) return padding;
+  return (out - 1) * stride + extent - in - padding;
+}
+
 // ---- graph ------------------------------------------------------------------------------------------------------
-int Graph::tensor(const GraphTensor& tensor, bool is_virtual) {
+int Graph::add_tensor(const GraphTensor& tensor, cudnnDataType_t type, bool is_virtual, bool by_value) {
   Descriptor descriptor(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   descriptor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, tensor.uid)
-      .set(CUDNN_ATTR_TENSOR_DATA_TYPE, is_virtual ? cudnn_compute_type(tensor.dtype) : cudnn_type(tensor.dtype))
+      .set(CUDNN_ATTR_TENSOR_DATA_TYPE, type)
       .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, tensor.alignment)
       .set(CUDNN_ATTR_TENSOR_DIMENSIONS, tensor.dims.data(), tensor.rank)
       .set(CUDNN_ATTR_TENSOR_STRIDES, tensor.strides.data(), tensor.rank)
       .set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, is_virtual)
+      .set(CUDNN_ATTR_TENSOR_IS_BY_VALUE, by_value)
       .finalize();
   tensors_.push_back(std::move(descriptor));
   return static_cast<int>(tensors_.size()) - 1;
+}
+
+int Graph::tensor(const GraphTensor& tensor, bool is_virtual) {
+  const auto type = is_virtual ? cudnn_compute_type(tensor.dtype) : cudnn_type(tensor.dtype);
+  return add_tensor(tensor, type, is_virtual, false);
+}
+
+int Graph::scalar(int64_t uid, DType dtype, int rank) {
+  GraphTensor tensor;
+  tensor.uid = uid;
+  tensor.rank = rank;
+  tensor.alignment = static_cast<int64_t>(item_size(dtype));
+  tensor.dims.fill(1);
+  tensor.strides.fill(1);
+  return add_tensor(tensor, cudnn_type(dtype), false, true);
 }
 
 void Graph::convolution(ConvolutionKind kind, const ConvolutionAttributes& attributes, DType dtype, int x, int w,
@@ -125,6 +171,79 @@ void Graph::convolution(ConvolutionKind kind, const ConvolutionAttributes& attri
   }
   operation.finalize();
   parts_.push_back(std::move(convolution));
+  operations_.push_back(std::move(operation));
+}
+
+void Graph::batch_norm(const BatchNormTensors& t) {
+  Descriptor operation(CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR);
+  const cudnnBackendNormMode_t mode = CUDNN_BATCH_NORM;
+  const cudnnBackendNormFwdPhase_t phase = CUDNN_NORM_FWD_TRAINING;
+  operation.set(CUDNN_ATTR_OPERATION_NORM_FWD_MODE, CUDNN_TYPE_NORM_MODE, 1, &mode)
+      .set(CUDNN_ATTR_OPERATION_NORM_FWD_PHASE, CUDNN_TYPE_NORM_FWD_PHASE, 1, &phase)
+      .set(CUDNN_ATTR_OPERATION_NORM_FWD_XDESC, tensors_[t.x])
+      .set(CUDNN_ATTR_OPERATION_NORM_FWD_MEAN_DESC, tensors_[t.mean])
+      .set(CUDNN_ATTR_OPERATION_NORM_FWD_INV_VARIANCE_DESC, tensors_[t.inv_std])
+      .set(CUDNN_ATTR_OPERATION_NORM_FWD_SCALE_DESC, tensors_[t.scale])
+      .set(CUDNN_ATTR_OPERATION_NORM_FWD_BIAS_DESC, tensors_[t.bias])
+      .set(CUDNN_ATTR_OPERATION_NORM_FWD_EPSILON_DESC, tensors_[t.epsilon])
+      .set(CUDNN_ATTR_OPERATION_NORM_FWD_YDESC, tensors_[t.y])
+      .finalize();
+  operations_.push_back(std::move(operation));
+}
+
+void Graph::batch_norm_backward(const BatchNormBackwardTensors& t) {
+  Descriptor operation(CUDNN_BACKEND_OPERATION_NORM_BACKWARD_DESCRIPTOR);
+  const cudnnBackendNormMode_t mode = CUDNN_BATCH_NORM;
+  operation.set(CUDNN_ATTR_OPERATION_NORM_BWD_MODE, CUDNN_TYPE_NORM_MODE, 1, &mode)
+      .set(CUDNN_ATTR_OPERATION_NORM_BWD_DYDESC, tensors_[t.grad])
+      .set(CUDNN_ATTR_OPERATION_NORM_BWD_XDESC, tensors_[t.x])
+      .set(CUDNN_ATTR_OPERATION_NORM_BWD_MEAN_DESC, tensors_[t.mean])
+      .set(CUDNN_ATTR_OPERATION_NORM_BWD_INV_VARIANCE_DESC, tensors_[t.inv_std])
+      .set(CUDNN_ATTR_OPERATION_NORM_BWD_SCALE_DESC, tensors_[t.scale])
+      .set(CUDNN_ATTR_OPERATION_NORM_BWD_DXDESC, tensors_[t.d_x])
+      .set(CUDNN_ATTR_OPERATION_NORM_BWD_DSCALE_DESC, tensors_[t.d_scale])
+      .set(CUDNN_ATTR_OPERATION_NORM_BWD_DBIAS_DESC, tensors_[t.d_bias])
+      .finalize();
+  operations_.push_back(std::move(operation));
+}
+
+Descriptor Graph::resampling(const ResampleAttributes& attributes, DType dtype) {
+  Descriptor descriptor(CUDNN_BACKEND_RESAMPLE_DESCRIPTOR);
+  const cudnnNanPropagation_t nan = CUDNN_PROPAGATE_NAN;
+  const cudnnPaddingMode_t padding =
+      attributes.mode == CUDNN_RESAMPLE_MAXPOOL ? CUDNN_NEG_INF_PAD : CUDNN_ZERO_PAD;
+  descriptor.set(CUDNN_ATTR_RESAMPLE_MODE, CUDNN_TYPE_RESAMPLE_MODE, 1, &attributes.mode)
+      .set(CUDNN_ATTR_RESAMPLE_COMP_TYPE, cudnn_compute_type(dtype))
+      .set(CUDNN_ATTR_RESAMPLE_NAN_PROPAGATION, CUDNN_TYPE_NAN_PROPOGATION, 1, &nan)
+      .set(CUDNN_ATTR_RESAMPLE_PADDING_MODE, CUDNN_TYPE_PADDING_MODE, 1, &padding)
+      .set(CUDNN_ATTR_RESAMPLE_SPATIAL_DIMS, static_cast<int64_t>(attributes.spatial))
+      .set(CUDNN_ATTR_RESAMPLE_WINDOW_DIMS, attributes.window.data(), attributes.spatial)
+      .set(CUDNN_ATTR_RESAMPLE_STRIDES, attributes.stride.data(), attributes.spatial)
+      .set(CUDNN_ATTR_RESAMPLE_PRE_PADDINGS, attributes.padding.data(), attributes.spatial)
+      .set(CUDNN_ATTR_RESAMPLE_POST_PADDINGS, attributes.padding_end.data(), attributes.spatial)
+      .finalize();
+  return descriptor;
+}
+
+void Graph::resample(const ResampleAttributes& attributes, DType dtype, int x, int y) {
+  Descriptor descriptor = resampling(attributes, dtype);
+  Descriptor operation(CUDNN_BACKEND_OPERATION_RESAMPLE_FWD_DESCRIPTOR);
+  operation.set(CUDNN_ATTR_OPERATION_RESAMPLE_FWD_DESC, descriptor)
+      .set(CUDNN_ATTR_OPERATION_RESAMPLE_FWD_XDESC, tensors_[x])
+      .set(CUDNN_ATTR_OPERATION_RESAMPLE_FWD_YDESC, tensors_[y])
+      .finalize();
+  parts_.push_back(std::move(descriptor));
+  operations_.push_back(std::move(operation));
+}
+
+void Graph::resample_backward(const ResampleAttributes& attributes, DType dtype, int grad, int d_x) {
+  Descriptor descriptor = resampling(attributes, dtype);
+  Descriptor operation(CUDNN_BACKEND_OPERATION_RESAMPLE_BWD_DESCRIPTOR);
+  operation.set(CUDNN_ATTR_OPERATION_RESAMPLE_BWD_DESC, descriptor)
+      .set(CUDNN_ATTR_OPERATION_RESAMPLE_BWD_DYDESC, tensors_[grad])
+      .set(CUDNN_ATTR_OPERATION_RESAMPLE_BWD_DXDESC, tensors_[d_x])
+      .finalize();
+  parts_.push_back(std::move(descriptor));
   operations_.push_back(std::move(operation));
 }
 
@@ -248,11 +367,21 @@ bool EngineList::next(const PlanRules& rules, ExecutionPlan* result) {
   return false;
 }
 
-void execute(cudnnHandle_t handle, const ExecutionPlan& plan, const int64_t* uids, void* const* pointers, int count,
-             void* workspace) {
+std::vector<ExecutionPlan> first_plans(const Graph& graph, const PlanTarget& target, const PlanRules& rules, int wanted,
+                                       std::string* failure) {
+  EngineList engines(graph, target);
+  std::vector<ExecutionPlan> plans;
+  ExecutionPlan plan;
+  while (static_cast<int>(plans.size()) < wanted && engines.next(rules, &plan)) plans.push_back(std::move(plan));
+  if (plans.empty()) *failure = engines.last_failure();
+  return plans;
+}
+
+void execute(cudnnHandle_t handle, const ExecutionPlan& plan, const Bindings& bindings, void* workspace) {
+  const auto count = static_cast<int64_t>(bindings.count_);
   Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
-  pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, uids, count)
-      .set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, count, pointers)
+  pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, bindings.uids_.data(), count)
+      .set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, count, bindings.data_.data())
       .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace)
       .finalize();
   LENODE_CUDNN_CHECK(cudnnBackendExecute(handle, plan.plan.raw(), pack.raw()));

@@ -63,6 +63,11 @@ class Descriptor {
 
 constexpr int kMaxGraphRank = 5;
 
+enum class Layout : int32_t { channels_first, channels_last };
+
+// Dense strides of a shape in a layout.
+void layout_strides(Layout layout, int rank, const int64_t* dims, int64_t* strides);
+
 struct GraphTensor {
   int64_t uid = 0;
   DType dtype = DType::float32;
@@ -71,6 +76,11 @@ struct GraphTensor {
   std::array<int64_t, kMaxGraphRank> strides{};
   int64_t alignment = 16;  // bytes
 };
+GraphTensor dense_tensor(int64_t uid, DType dtype, int rank, const int64_t* dims, Layout layout, int64_t alignment);
+
+// The padding behind an input whose windows make `out` outputs: as much as before it, unless `out` needs another
+// number, which may be negative.
+int64_t padding_behind(int64_t in, int64_t out, int64_t extent, int64_t stride, int64_t padding);
 
 struct ConvolutionAttributes {
   int spatial = 2;
@@ -79,13 +89,34 @@ struct ConvolutionAttributes {
 
 enum class ConvolutionKind : int32_t { forward, backward_input, backward_weight };
 
+struct ResampleAttributes {
+  cudnnResampleMode_t mode = CUDNN_RESAMPLE_MAXPOOL;
+  int spatial = 2;
+  std::array<int64_t, 3> window{}, stride{}, padding{}, padding_end{};
+};
+
+// Indices of a graph's tensors. The statistics and parameters are [1, C, 1, ...].
+struct BatchNormTensors {
+  int x, mean, inv_std, scale, bias, epsilon, y;
+};
+struct BatchNormBackwardTensors {
+  int grad, x, mean, inv_std, scale, d_x, d_scale, d_bias;
+};
+
 // Operations are added in order; finalize() closes the graph. The result of one step feeds the next one when it is
 // virtual: such a tensor never reaches memory.
 class Graph {
  public:
   // Returns the tensor's index. A virtual tensor is kept in the compute type.
   int tensor(const GraphTensor& tensor, bool is_virtual = false);
+  // One number, which is read from the host's memory when the plan is executed.
+  int scalar(int64_t uid, DType dtype, int rank);
   void convolution(ConvolutionKind kind, const ConvolutionAttributes& attributes, DType dtype, int x, int w, int y);
+  // By the statistics of x, which it computes.
+  void batch_norm(const BatchNormTensors& tensors);
+  void batch_norm_backward(const BatchNormBackwardTensors& tensors);
+  void resample(const ResampleAttributes& attributes, DType dtype, int x, int y);
+  void resample_backward(const ResampleAttributes& attributes, DType dtype, int grad, int d_x);
   void add(DType dtype, int a, int b, int y);
   void relu(DType dtype, int x, int y);
   // `handle` may be null when the graph is only planned.
@@ -94,9 +125,11 @@ class Graph {
 
  private:
   void pointwise(DType dtype, cudnnPointwiseMode_t mode, int x, int b, int y);
+  int add_tensor(const GraphTensor& tensor, cudnnDataType_t type, bool is_virtual, bool by_value);
+  Descriptor resampling(const ResampleAttributes& attributes, DType dtype);
 
   std::vector<Descriptor> tensors_;
-  std::vector<Descriptor> parts_;  // convolution and pointwise descriptors
+  std::vector<Descriptor> parts_;  // convolution, resampling and pointwise descriptors
   std::vector<Descriptor> operations_;
   Descriptor graph_;
 };
@@ -141,7 +174,25 @@ class EngineList {
   std::string last_failure_;
 };
 
-void execute(cudnnHandle_t handle, const ExecutionPlan& plan, const int64_t* uids, void* const* pointers, int count,
-             void* workspace);
+// At most `wanted` plans of a graph; if there is none, *failure says why.
+std::vector<ExecutionPlan> first_plans(const Graph& graph, const PlanTarget& target, const PlanRules& rules, int wanted,
+                                       std::string* failure);
+
+// Where a plan finds its tensors: device memory, or the host's for scalars.
+class Bindings {
+ public:
+  void bind(int64_t uid, const void* data) {
+    uids_.at(count_) = uid;
+    data_[count_++] = const_cast<void*>(data);
+  }
+
+ private:
+  friend void execute(cudnnHandle_t, const ExecutionPlan&, const Bindings&, void*);
+  std::array<int64_t, 8> uids_;
+  std::array<void*, 8> data_;
+  size_t count_ = 0;
+};
+
+void execute(cudnnHandle_t handle, const ExecutionPlan& plan, const Bindings& bindings, void* workspace);
 
 }  // namespace lenode::cuda

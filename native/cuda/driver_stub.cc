@@ -1,11 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // A libcuda.so.1 for tests on machines without an NVIDIA driver: cuDNN's engine libraries link the driver or look its
-// functions up, and cannot be opened without one, though planning on a described device calls nothing in it. Every
-// function here fails with CUDA_ERROR_STUB_LIBRARY. Only plan_check opens it.
-enum { kStubLibrary = 34 };
+// functions up, and cannot be opened without one. Planning on a described device compiles the kernels of some engines
+// and loads them: that much succeeds here, with handles to nothing, and every other function fails with
+// CUDA_ERROR_STUB_LIBRARY. Only plan_check opens it.
+enum { kSuccess = 0, kStubLibrary = 34 };
 
 #define LENODE_STUB(name) \
   extern "C" __attribute__((visibility("default"))) int name() { return kStubLibrary; }
+
+// The first argument is where the handle goes.
+#define LENODE_LOADED(name)                                                         \
+  extern "C" __attribute__((visibility("default"))) int name(const void** handle) { \
+    static const char nothing = 0;                                                  \
+    *handle = &nothing;                                                             \
+    return kSuccess;                                                                \
+  }
+
+LENODE_LOADED(cuKernelGetFunction)
+LENODE_LOADED(cuLibraryGetKernel)
+LENODE_LOADED(cuLibraryLoadData)
+
+extern "C" __attribute__((visibility("default"))) int cuKernelSetAttribute() { return kSuccess; }
+extern "C" __attribute__((visibility("default"))) int cuLibraryUnload() { return kSuccess; }
 
 LENODE_STUB(cuCtxGetCurrent)
 LENODE_STUB(cuCtxGetLimit)
@@ -17,15 +33,10 @@ LENODE_STUB(cuDriverGetVersion)
 LENODE_STUB(cuGetErrorName)
 LENODE_STUB(cuGetErrorString)
 LENODE_STUB(cuKernelGetAttribute)
-LENODE_STUB(cuKernelGetFunction)
-LENODE_STUB(cuKernelSetAttribute)
 LENODE_STUB(cuLaunchCooperativeKernel)
 LENODE_STUB(cuLaunchKernel)
 LENODE_STUB(cuLaunchKernelEx)
-LENODE_STUB(cuLibraryGetKernel)
-LENODE_STUB(cuLibraryLoadData)
 LENODE_STUB(cuLibraryLoadFromFile)
-LENODE_STUB(cuLibraryUnload)
 LENODE_STUB(cuLinkAddData)
 LENODE_STUB(cuLinkComplete)
 LENODE_STUB(cuLinkCreate)

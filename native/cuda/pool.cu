@@ -7,6 +7,7 @@
 #include "cuda/handlers.h"
 #include "cuda/image_walk.cuh"
 #include "cuda/launch.cuh"
+#include "cuda/own_kernels.h"
 
 namespace lenode::cuda {
 namespace {
@@ -193,7 +194,9 @@ Averaging averaging_of(const Call& call) {
 
 }  // namespace
 
-void op_max_pool(Context& context, const Call& call) {
+namespace own {
+
+void max_pool(Context& context, const Call& call) {
   const TensorView &x = call.in(0), &y = call.out(0), &indices = call.out(1);
   if (y.numel() == 0) return;
   const PoolGeometry g = pool_geometry(call, x, y, true);
@@ -205,19 +208,7 @@ void op_max_pool(Context& context, const Call& call) {
   });
 }
 
-void op_max_pool_backward(Context& context, const Call& call) {
-  const TensorView &grad = call.in(0), &indices = call.in(1), &d_x = call.out(0);
-  if (d_x.numel() == 0) return;
-  const PoolGeometry g = pool_geometry(call, d_x, grad, true);
-  const ImageWalk walk = image_walk(d_x, grad, indices, false);
-  with_packs(call, d_x.dtype, walk.pack, [&](auto storage, auto pack) {
-    using S = decltype(storage);
-    launch_items(context, max_pool_backward_kernel<S, pack()>, walk.count, grad.ptr<const S>(), d_x.ptr<S>(),
-                 indices.ptr<const int32_t>(), g, image_steps(grad), image_steps(indices), walk.indexer, walk.count);
-  });
-}
-
-void op_avg_pool(Context& context, const Call& call) {
+void avg_pool(Context& context, const Call& call) {
   const TensorView &x = call.in(0), &y = call.out(0);
   if (y.numel() == 0) return;
   const PoolGeometry g = pool_geometry(call, x, y, false);
@@ -229,7 +220,7 @@ void op_avg_pool(Context& context, const Call& call) {
   });
 }
 
-void op_avg_pool_backward(Context& context, const Call& call) {
+void avg_pool_backward(Context& context, const Call& call) {
   const TensorView &grad = call.in(0), &d_x = call.out(0);
   if (d_x.numel() == 0) return;
   const PoolGeometry g = pool_geometry(call, d_x, grad, false);
@@ -238,6 +229,20 @@ void op_avg_pool_backward(Context& context, const Call& call) {
     using S = decltype(storage);
     launch_items(context, avg_pool_backward_kernel<S, pack()>, walk.count, grad.ptr<const S>(), d_x.ptr<S>(),
                  averaging_of(call), g, image_steps(grad), walk.indexer, walk.count);
+  });
+}
+
+}  // namespace own
+
+void op_max_pool_backward(Context& context, const Call& call) {
+  const TensorView &grad = call.in(0), &indices = call.in(1), &d_x = call.out(0);
+  if (d_x.numel() == 0) return;
+  const PoolGeometry g = pool_geometry(call, d_x, grad, true);
+  const ImageWalk walk = image_walk(d_x, grad, indices, false);
+  with_packs(call, d_x.dtype, walk.pack, [&](auto storage, auto pack) {
+    using S = decltype(storage);
+    launch_items(context, max_pool_backward_kernel<S, pack()>, walk.count, grad.ptr<const S>(), d_x.ptr<S>(),
+                 indices.ptr<const int32_t>(), g, image_steps(grad), image_steps(indices), walk.indexer, walk.count);
   });
 }
 

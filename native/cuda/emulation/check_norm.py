@@ -54,12 +54,18 @@ def batch_norms():
         misaligned = random.random() < .3
         if training:
             counted = batches + 1 if batches is not None else None
+            again = [None if t is None else t.clone() for t in (*running, batches)]
             run('batch_norm', [x, weight, bias, residual], [y, mean, inv_std, *running, batches], (momentum, eps, relu),
                 misaligned=misaligned)
             if batches is not None:
                 assert batches == counted
             check('running mean', running[0], means[0], loose=True)
             check('running var', running[1], means[1], loose=True)
+            if not nothing:  # from the saved statistics, as beside cuDNN
+                run('batch_norm:running', [x], [None, mean, inv_std, *again], (momentum, eps, relu))
+                assert batches is None or again[2] == counted
+                check('running mean from mean', again[0], means[0], loose=True)
+                check('running var from inv_std', again[1], means[1], loose=True)
         else:
             mean = running[0]
             run('batch_norm_inference', [x, *running, weight, bias, residual], [y, inv_std], (eps, relu),

@@ -9,6 +9,7 @@
 #include "core/functors.h"
 #include "cuda/handlers.h"
 #include "cuda/launch.cuh"
+#include "cuda/own_kernels.h"
 #include "cuda/radix_sort.h"
 
 extern "C" {
@@ -57,17 +58,20 @@ Handler handler(const std::string& op) {
 #include "core/ops.def"
   static const std::pair<const char*, Handler> others[] = {
 #define OTHER(name) {#name, op_##name}
+#define OWN(name) {#name, own::name}
       OTHER(where), OTHER(sum), OTHER(mean), OTHER(prod), OTHER(amax), OTHER(amin), OTHER(var), OTHER(any), OTHER(all),
-      OTHER(max_dim), OTHER(min_dim), OTHER(cumsum), OTHER(sort), OTHER(topk), OTHER(max_pool),
-      OTHER(max_pool_backward), OTHER(batch_norm), OTHER(batch_norm_inference), OTHER(batch_norm_backward),
+      OTHER(max_dim), OTHER(min_dim), OTHER(cumsum), OTHER(sort), OTHER(topk), OWN(max_pool),
+      OTHER(max_pool_backward), OWN(batch_norm), OTHER(batch_norm_inference), OWN(batch_norm_backward),
       OTHER(group_norm), OTHER(group_norm_backward), OTHER(local_response_norm), OTHER(local_response_norm_backward),
-      OTHER(resample), OTHER(avg_pool), OTHER(avg_pool_backward), OTHER(softmax), OTHER(log_softmax),
+      OTHER(resample), OWN(avg_pool), OWN(avg_pool_backward), OTHER(softmax), OTHER(log_softmax),
       OTHER(softmax_backward), OTHER(log_softmax_backward), OTHER(cross_entropy), OTHER(cross_entropy_backward),
       OTHER(nll_loss), OTHER(nll_loss_backward), OTHER(copy), OTHER(fill), OTHER(arange), OTHER(cat),
       OTHER(index_select), OTHER(index_add), OTHER(gather), OTHER(scatter_add), OTHER(one_hot), OTHER(rand),
       OTHER(randn), OTHER(randint), OTHER(dropout), OTHER(dropout_backward), OTHER(total_norm), OTHER(clip_scale),
-      OTHER(unscale), OTHER(update_scale)
+      OTHER(unscale), OTHER(update_scale),
+      {"batch_norm:running", own::update_running_statistics}
 #undef OTHER
+#undef OWN
   };
   for (const auto& [name, found] : others)
     if (op == name) return found;
@@ -116,8 +120,9 @@ extern "C" int emulation_run(const char* op, int n_inputs, const TensorView* inp
   static Context context(0);
   context.deterministic = deterministic != 0;
   Call call;
+  const std::string named = std::string(op).substr(0, std::string(op).find(':'));  // a part of an op follows its name
   for (int id = 0; id < kOpCount; ++id)
-    if (std::string(op_info(static_cast<OpId>(id)).name) == op) call.op = static_cast<OpId>(id);
+    if (std::string(op_info(static_cast<OpId>(id)).name) == named) call.op = static_cast<OpId>(id);
   call.n_inputs = n_inputs;
   call.n_outputs = n_outputs;
   call.n_attrs = n_attrs;
