@@ -7,6 +7,7 @@ import {
   grad,
   isGradEnabled,
   noGrad,
+  randn,
   tensor,
   type Tensor,
 } from '../lib/index.js';
@@ -124,4 +125,14 @@ test('gradcheck finds a wrong gradient', async () => {
   const x = tensor([1, 2], { dtype: 'float64', requiresGrad: true });
   await expect(autograd.gradcheck((t) => wrong(t), [x])).rejects.toThrow('element 0');
   await expect(autograd.gradcheck((t) => t.mul(t), [x])).resolves.toBe(true);
+});
+
+// Rows of 40 channels, which neither begin nor end where the memory does, and sums that round.
+test.each(['float32', 'bfloat16'] as const)('slices of channels-last gradients in %s add up as row-major copies do', (dtype) => {
+  const x = randn([2, 5, 3, 64]).to(dtype).permute([0, 3, 1, 2]);
+  const [a, b] = [x.narrow(1, 3, 40), x.narrow(1, 21, 40)];
+  const expected = a.to('float32').contiguous().add(b.to('float32').contiguous()).to(dtype);
+  const bits = (t: Tensor) => [...t.to('float32').contiguous().dataSync()];
+  expect(bits(a.add(b))).toEqual(bits(expected));
+  expect(bits(a.add(b.contiguous()))).toEqual(bits(expected));
 });

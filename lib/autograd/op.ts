@@ -19,8 +19,8 @@ export class Context<P = unknown> {
   private released = false;
   /** Which of the tensor arguments need a gradient. */
   needs: boolean[] = [];
-  /** @internal what the arguments' gradients may be instead of their dtypes; see OpSpec.narrows */
-  wider: readonly (DType | null)[] = [];
+  /** @internal */
+  edges: readonly (Edge | null)[] = [];
 
   constructor(
     private readonly name: string,
@@ -46,7 +46,7 @@ export class Context<P = unknown> {
    * the native operation (on the CPU) makes it, which saves rounding it and a pass over memory.
    */
   gradientDType(i: number, { dtype, device }: Tensor): DType {
-    return device.type === 'cpu' ? (this.wider[i] ?? dtype) : dtype;
+    return device.type === 'cpu' ? (this.edges[i]?.wider ?? dtype) : dtype;
   }
 
   /** Keeps what is not a tensor. */
@@ -206,7 +206,7 @@ export function defineOp<A extends readonly unknown[], R extends OpResult, P = u
       ctx.needs.push(needs);
       edges[i] = needs ? edgeTo(t) : null;
     }
-    ctx.wider = edges.map((edge) => edge?.wider ?? null);
+    ctx.edges = edges;
     const result = spec.forward(ctx, ...args);
     record(result, spec, ctx, edges, inputs);
     return result;

@@ -125,8 +125,9 @@ const convOp = (name: string) => defineOp({
     const weight = ctx.saved(1);
     const grad = relu ? binaryKernel(Op.reluBackward, g!, ctx.saved(2)) : g!;
     const dX = needsX ? inputKernel(grad, weight, x.shape, gradientStrides(x), attrs) : null;
-    if (needsWeight) return [dX, ...weightKernel(grad, ctx.saved(0), weight, { weight: ctx.gradientDType(1, weight), bias: needsBias ? ctx.gradientDType(2, weight) : null }, attrs)];
-    return [dX, null, needsBias ? channelSum(grad) : null];
+    if (!needsWeight) return [dX, null, needsBias ? channelSum(grad) : null];
+    const types = { weight: ctx.gradientDType(1, weight), bias: needsBias ? ctx.gradientDType(2, weight) : null };
+    return [dX, ...weightKernel(grad, ctx.saved(0), weight, types, attrs)];
   },
 });
 
@@ -307,9 +308,10 @@ const convTransposeOp = (name: string) => defineOp({
   backward([g], ctx) {
     const { x, attrs } = ctx.params;
     const weight = ctx.saved(1);
+    const types = { weight: ctx.gradientDType(1, weight), bias: null };
     return [
       ctx.needs[0] ? convKernel(g!, weight, null, x.shape, attrs, false) : null,
-      ctx.needs[1] ? weightKernel(ctx.saved(0), g!, weight, { weight: ctx.gradientDType(1, weight), bias: null }, attrs)[0] : null,
+      ctx.needs[1] ? weightKernel(ctx.saved(0), g!, weight, types, attrs)[0] : null,
     ];
   },
 });

@@ -47,6 +47,10 @@ constexpr const char* dtype_name(DType dtype) {
 }
 
 constexpr bool is_half(DType dtype) { return dtype == DType::float16 || dtype == DType::bfloat16; }
+// Whether the gradient of what has dtype `own` may be kept as `result`: as it is, or as a half type's unrounded sums.
+constexpr bool holds_gradient(DType result, DType own) {
+  return result == own || (is_half(own) && result == DType::float32);
+}
 constexpr bool is_floating(DType dtype) {
   return dtype == DType::float32 || dtype == DType::float64 || dtype == DType::float16 ||
          dtype == DType::bfloat16;

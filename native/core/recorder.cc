@@ -161,8 +161,8 @@ std::shared_ptr<Graph> Recorder::finish(Storage& arena, uint64_t sequence_base, 
     graph->calls.push_back(call);
   }
 
-  // One copy for each storage that is still held, then all of its views move. The arena takes physical memory as it is
-  // written to, so what has been left goes back to the system in between: the two are never there whole at once.
+  // One copy for each storage that is still held, then all of its views move. On a CPU the arena takes physical memory
+  // as it is written to: what has been left goes back to the system in between, so that the two are never there whole.
   constexpr size_t kLeftBehind = size_t{64} << 20;
   size_t left_behind = 0;
   std::unordered_map<uint64_t, bool> copied;

@@ -239,9 +239,8 @@ ConvGeometry conv_geometry(const Call& call, const TensorView& x, const TensorVi
   };
   check(x.rank >= 3 && x.rank <= 5, "x must have one to three spatial dimensions");
   check(weight.rank == x.rank && y.rank == x.rank, "x, weight and y must have the same rank");
-  const auto fits = [&](const TensorView& view) {  // the gradients of half weights and biases may be float32
-    return view.dtype == x.dtype ||
-           (call.op == OpId::conv_backward_weight && view.dtype == DType::float32 && is_half(x.dtype));
+  const auto fits = [&](const TensorView& view) {
+    return call.op == OpId::conv_backward_weight ? holds_gradient(view.dtype, x.dtype) : view.dtype == x.dtype;
   };
   check(x.dtype == y.dtype && fits(weight), "x, weight and y must have the same dtype");
   check(g.groups > 0 && weight.dims[1] * g.groups == g.c && g.k % g.groups == 0,

@@ -31,7 +31,8 @@ struct Gemm {
 // Both expect m, n, k and batch above 0.
 // Every dtype but float16 and bfloat16, any strides.
 void gemm_plain(const Gemm& gemm);
-// float32, bfloat16 and float16, the halves with a result of their own or float32; false: oneDNN has no fast implementation for this dtype here.
+// float32, bfloat16 and float16, these with a result of their own dtype or of float32; false: oneDNN has no fast
+// implementation for these dtypes here.
 bool gemm_dnnl(Context& context, const Gemm& gemm);
 // Whether gemm_dnnl takes a matrix of [rows, cols] with these strides.
 bool is_plain_matrix(int64_t rows, int64_t cols, int64_t row_stride, int64_t col_stride);

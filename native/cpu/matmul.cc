@@ -240,13 +240,12 @@ void op_linear_backward_weight(Context& context, const Call& call) {
                    &d_bias = call.out(row::out::d_bias_opt);
   check(call, grad.rank == 2 && x.rank == 2 && d_weight.rank == 2, "grad, x and d_weight must have rank 2");
   check(call, grad.dtype == x.dtype, "grad and x must have the same dtype");
-  const auto fits = [&](const TensorView& result) {
-    return result.dtype == grad.dtype || (is_half(grad.dtype) && result.dtype == DType::float32);
-  };
-  check(call, fits(d_weight), "d_weight must have the dtype of grad and x, or float32 for a half type");
+  check(call, holds_gradient(d_weight.dtype, grad.dtype),
+        "d_weight must have the dtype of grad and x, or float32 for a half type");
   check(call, grad.dims[0] == x.dims[0] && d_weight.dims[0] == grad.dims[1] && d_weight.dims[1] == x.dims[1],
         "grad [M, N] and x [M, K] must give d_weight [N, K]");
-  check(call, !d_bias.present() || (d_bias.rank == 1 && d_bias.dims[0] == grad.dims[1] && fits(d_bias)),
+  check(call,
+        !d_bias.present() || (d_bias.rank == 1 && d_bias.dims[0] == grad.dims[1] && holds_gradient(d_bias.dtype, grad.dtype)),
         "d_bias must be [N], of grad's dtype, or float32 for a half type");
   if (d_weight.numel() > 0) multiply(context, transposed(grad), x, TensorView(), d_weight, false);
   if (d_bias.present()) {

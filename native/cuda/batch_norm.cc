@@ -53,7 +53,7 @@ bool describe(std::initializer_list<const TensorView*> elements, std::initialize
 void choose(Context& context, const NormProblem& problem, const Call& call, std::function<Call()> trial, Work work) {
   if (!context.norm_plans) context.norm_plans = std::make_shared<NormPlans>(context);
   context.norm_plans->run(
-      problem, norm_rules(problem, workspace_limit(context)), call,
+      problem, unrounded(problem.dtype, workspace_limit(context)), call,
       {[&] { return make_norm_graph(problem, context.dnn()); }, std::move(trial), std::move(work)});
 }
 

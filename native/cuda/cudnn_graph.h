@@ -149,6 +149,14 @@ struct PlanRules {
   int64_t workspace_limit = INT64_MAX;
 };
 
+// For ops that use no tensor cores: only that float32 is not rounded first.
+inline PlanRules unrounded(DType dtype, int64_t workspace_limit) {
+  PlanRules rules;
+  rules.keep_inputs = dtype == DType::float32;
+  rules.workspace_limit = workspace_limit;
+  return rules;
+}
+
 struct ExecutionPlan {
   Descriptor plan;
   int64_t workspace = 0;

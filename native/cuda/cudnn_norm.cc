@@ -34,11 +34,4 @@ Graph make_norm_graph(const NormProblem& problem, cudnnHandle_t handle) {
   return graph;
 }
 
-PlanRules norm_rules(const NormProblem& problem, int64_t workspace_limit) {
-  PlanRules rules;
-  rules.keep_inputs = problem.dtype == DType::float32;
-  rules.workspace_limit = workspace_limit;
-  return rules;
-}
-
 }  // namespace lenode::cuda

@@ -31,6 +31,4 @@ enum NormUid : int64_t {
 // `handle` may be null when the graph is only planned.
 Graph make_norm_graph(const NormProblem& problem, cudnnHandle_t handle);
 
-PlanRules norm_rules(const NormProblem& problem, int64_t workspace_limit);
-
 }  // namespace lenode::cuda

@@ -48,11 +48,4 @@ Graph make_pool_graph(const PoolProblem& problem, cudnnHandle_t handle) {
   return graph;
 }
 
-PlanRules pool_rules(const PoolProblem& problem, int64_t workspace_limit) {
-  PlanRules rules;
-  rules.keep_inputs = problem.dtype == DType::float32;
-  rules.workspace_limit = workspace_limit;
-  return rules;
-}
-
 }  // namespace lenode::cuda

@@ -33,6 +33,4 @@ bool complete_windows(PoolProblem* problem);
 // `handle` may be null when the graph is only planned.
 Graph make_pool_graph(const PoolProblem& problem, cudnnHandle_t handle);
 
-PlanRules pool_rules(const PoolProblem& problem, int64_t workspace_limit);
-
 }  // namespace lenode::cuda

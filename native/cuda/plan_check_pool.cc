@@ -66,7 +66,7 @@ void check_pools(Report& report) {
           std::fill_n(problem.padding, problem.spatial, shape.padding);
           if (!supported(dtype, layout) || !complete_windows(&problem)) continue;
           report.check(shape.name, operation.name, dtype_name(dtype), layout,
-                       [&] { return make_pool_graph(problem, nullptr); }, pool_rules(problem, INT64_MAX));
+                       [&] { return make_pool_graph(problem, nullptr); }, unrounded(problem.dtype, INT64_MAX));
         }
 }
 

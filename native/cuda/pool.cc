@@ -58,7 +58,7 @@ void choose(Context& context, const PoolProblem& problem, const TensorView& x, c
     execute(context.dnn(), *plan, bindings, workspace);
   };
   context.pool_plans->run(
-      problem, pool_rules(problem, workspace_limit(context)), call,
+      problem, unrounded(problem.dtype, workspace_limit(context)), call,
       {[&] { return make_pool_graph(problem, context.dnn()); }, [&] { return call; }, work});
 }
 
