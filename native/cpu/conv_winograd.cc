@@ -298,77 +298,97 @@ bool conv_backward_input_winograd(Context& context, const ConvGeometry& g, const
 
 namespace {
 
-// Tiles [t0, t0 + count) of a block that begins with tile `first`. to: [position][panel][tile][kPanel]; channels beyond k
-// are zeros.
-void gradient_tiles(const Plane& grad, const Grid& grid, int64_t k, int64_t first, int64_t t0, int64_t count, int64_t tiles,
-                    int64_t stride, const float* zeros, float* to) {
-  for (int64_t panel = 0; panel < panels_of(k); ++panel)
-    grid.for_each(first + t0, count, [&](int64_t t, int64_t image, int64_t top, int64_t left) {
-      const float* pixels[2][2];
-      pixels_of<2>(grad, image, top, left, zeros, pixels);
-      for (int half = 0; half < 2; ++half) {
-        const int64_t channel = panel * kPanel + half * kVector;
-        Vec d[4][4];
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; ++j) load_vector(d[j / 2][j % 2], (channel < k ? pixels[j / 2][j % 2] : zeros) + channel);
-        transform_gradient(d);
-        float* out = to + (panel * tiles + t0 + t) * kPanel + half * kVector;
-#pragma GCC unroll 16
-        for (int j = 0; j < 16; ++j) store_vector(out + j * stride, d[j / 4][j % 4]);
-      }
-    });
-}
+// What one thread, or all of them together, transform before it is multiplied.
+struct WeightProblem {
+  Plane x, grad;
+  Grid grid;
+  int64_t c, k, padding_h, padding_w, panels, width;
+  int64_t tiles;  // of a block
+  int64_t stride_x, stride_grad;
+  const float* zeros;
+  std::vector<int32_t> offsets;
 
-}  // namespace
+  WeightProblem(const ConvGeometry& g, const TensorView& x_view, const TensorView& grad_view)
+      : x(x_view), grad(grad_view), grid(g.n, g.out[0], g.out[1]), c(g.c), k(g.k), padding_h(g.padding[0]),
+        padding_w(g.padding[1]), panels(panels_of(g.k)), width(panels * kPanel) {}
 
-bool conv_backward_weight_winograd(Context& context, const ConvGeometry& g, const TensorView& grad_view,
-                                   const TensorView& x_view, const TensorView& d_weight, const TensorView& d_bias) {
-  if (!suits(g, x_view, grad_view)) return false;
-  const Plane x(x_view), grad(grad_view);
-  const Grid grid(g.n, g.out[0], g.out[1]);
-  const int64_t panels = panels_of(g.k), width = panels * kPanel;
-  // Few passes over the sums, with the transformed tiles in the last-level cache.
-  constexpr int64_t kBytes = 4 << 20;
-  const int64_t cached = std::max<int64_t>(128, kBytes / (kPositions * static_cast<int64_t>(sizeof(float)) * (g.c + width)));
-  const int64_t blocks = (grid.total + cached - 1) / cached, tiles = (grid.total + blocks - 1) / blocks;
-  const int64_t stride_x = position_stride(tiles, g.c), stride_grad = position_stride(tiles, width);
-  const int64_t sums_size = kPositions * g.c * width, longest = std::max(g.c, width);
-  float* packed_x = reinterpret_cast<float*>(context.scratch.get((kPositions * (stride_x + stride_grad) + longest) * sizeof(float)));
-  float* packed_grad = packed_x + kPositions * stride_x;
-  float* zeros = packed_grad + kPositions * stride_grad;
-  std::memset(zeros, 0, longest * sizeof(float));
-  float* sums = reinterpret_cast<float*>(context.weights_scratch.get(sums_size * sizeof(float)));  // [position][panel][c][kPanel]
-  std::vector<int32_t> offsets(tiles);
-  for (int64_t t = 0; t < tiles; ++t) offsets[t] = static_cast<int32_t>(t * g.c);
+  int64_t tile_bytes() const { return kPositions * static_cast<int64_t>(sizeof(float)) * (c + width); }
+  int64_t block_size() const { return kPositions * (stride_x + stride_grad); }
+  int64_t sums_size() const { return kPositions * c * width; }  // [position][panel][c][kPanel]
+  int64_t jobs() const { return kPositions * panels; }
 
-  for (int64_t block = 0; block < blocks; ++block) {
-    const int64_t first = block * tiles, count = std::min(tiles, grid.total - first);
-    parallel_chunks(count, kPositions * (g.c + width), [&](int64_t begin, int64_t end) {
-      input_tiles(x, grid, g.c, g.padding[0], g.padding[1], first + begin, end - begin, stride_x, zeros, packed_x + begin * g.c);
-      gradient_tiles(grad, grid, g.k, first, begin, end - begin, tiles, stride_grad, zeros, packed_grad);
-    });
-    parallel_chunks(kPositions * panels, g.c * kPanel * count, [&](int64_t begin, int64_t end) {
-      for (int64_t job = begin; job < end; ++job) {
-        const int64_t position = job / panels, panel = job % panels;
-        float* to = sums + job * g.c * kPanel;
-        if (block == 0) std::memset(to, 0, g.c * kPanel * sizeof(float));
-        const float* from = packed_grad + position * stride_grad + panel * tiles * kPanel;
-        for_equal_parts(g.c, kTileRows, [&](int64_t c, int64_t rows) {
-          accumulate_of(rows)(packed_x + position * stride_x + c, offsets.data(), count, from, to + c * kPanel);
-        });
-      }
-    });
+  // Blocks of equal size, of `most` tiles or fewer, out of `total`.
+  void divide(int64_t total, int64_t most) {
+    const int64_t blocks = (total + most - 1) / most;
+    tiles = (total + blocks - 1) / blocks;
+    stride_x = position_stride(tiles, c);
+    stride_grad = position_stride(tiles, width);
+    offsets.resize(tiles);
+    for (int64_t t = 0; t < tiles; ++t) offsets[t] = static_cast<int32_t>(t * c);
   }
 
-  parallel_chunks(panels * g.c, 32 * kPanel, [&](int64_t begin, int64_t end) {
+  // Tiles [t0, t0 + count) of a block that begins with tile `first`. to: [position][panel][tile][kPanel]; channels beyond k
+  // are zeros. Adds to `bias` what the position in the middle holds: the sum of a tile's pixels.
+  void gradient_tiles(int64_t first, int64_t t0, int64_t count, float* to, float* bias) const {
+    for (int64_t panel = 0; panel < panels; ++panel) {
+      Vec sums[2] = {};
+      grid.for_each(first + t0, count, [&](int64_t t, int64_t image, int64_t top, int64_t left) {
+        const float* pixels[2][2];
+        pixels_of<2>(grad, image, top, left, zeros, pixels);
+        for (int half = 0; half < 2; ++half) {
+          const int64_t channel = panel * kPanel + half * kVector;
+          Vec d[4][4];
+#pragma GCC unroll 4
+          for (int j = 0; j < 4; ++j) load_vector(d[j / 2][j % 2], (channel < k ? pixels[j / 2][j % 2] : zeros) + channel);
+          transform_gradient(d);
+          sums[half] += d[1][1];
+          float* out = to + (panel * tiles + t0 + t) * kPanel + half * kVector;
+#pragma GCC unroll 16
+          for (int j = 0; j < 16; ++j) store_vector(out + j * stride_grad, d[j / 4][j % 4]);
+        }
+      });
+      for (int half = 0; half < 2; ++half) {
+        float* total = bias + panel * kPanel + half * kVector;
+        Vec before;
+        load_vector(before, total);
+        store_vector(total, before + sums[half]);
+      }
+    }
+  }
+
+  void transform(int64_t first, int64_t t0, int64_t count, float* block, float* bias) const {
+    input_tiles(x, grid, c, padding_h, padding_w, first + t0, count, stride_x, zeros, block + t0 * c);
+    gradient_tiles(first, t0, count, block + kPositions * stride_x, bias);
+  }
+
+  // Adds up the products of `count` transformed tiles, at some of the positions and panels.
+  void accumulate(int64_t begin, int64_t end, int64_t count, const float* block, float* sums) const {
     for (int64_t job = begin; job < end; ++job) {
-      const int64_t panel = job / g.c, c = job % g.c;
+      const int64_t position = job / panels, panel = job % panels;
+      const float* from = block + kPositions * stride_x + position * stride_grad + panel * tiles * kPanel;
+      float* to = sums + job * c * kPanel;
+      for_equal_parts(c, kTileRows, [&](int64_t channel, int64_t rows) {
+        accumulate_of(rows)(block + position * stride_x + channel, offsets.data(), count, from, to + channel * kPanel);
+      });
+    }
+  }
+};
+
+// The sums of `copies` parts, transformed.
+void store_weight_gradient(const WeightProblem& p, const float* sums, int copies, const TensorView& d_weight) {
+  parallel_chunks(p.panels * p.c, 32 * kPanel, [&](int64_t begin, int64_t end) {
+    for (int64_t job = begin; job < end; ++job) {
+      const int64_t panel = job / p.c, c = job % p.c;
       for (int half = 0; half < 2; ++half) {
         const int64_t k = panel * kPanel + half * kVector;
-        if (k >= g.k) break;
-        Vec m[4][4], w[3][3];
-        for (int i = 0; i < kPositions; ++i)
-          load_vector(m[i / 4][i % 4], sums + ((i * panels + panel) * g.c + c) * kPanel + half * kVector);
+        if (k >= p.k) break;
+        Vec m[4][4] = {}, w[3][3];
+        for (int copy = 0; copy < copies; ++copy)
+          for (int i = 0; i < kPositions; ++i) {
+            Vec part;
+            load_vector(part, sums + copy * p.sums_size() + ((i * p.panels + panel) * p.c + c) * kPanel + half * kVector);
+            m[i / 4][i % 4] += part;
+          }
         transform_weight_gradient(m, w);
         float* to = d_weight.ptr<float>() + k * d_weight.strides[0] + c * d_weight.strides[1];
         for (int tap = 0; tap < 9; ++tap)
@@ -377,25 +397,58 @@ bool conv_backward_weight_winograd(Context& context, const ConvGeometry& g, cons
       }
     }
   });
-  if (d_bias.present()) {
-    float* bias = d_bias.ptr<float>();
-    parallel_chunks(panels_of(g.k), g.n * g.out[0] * g.out[1] * kPanel, [&](int64_t begin, int64_t end) {
-      for (int64_t k = begin * kPanel; k < std::min(end * kPanel, g.k); k += kVector) {
-        Vec total{};
-        for (int64_t image = 0; image < g.n; ++image)
-          for (int64_t row = 0; row < grad.h; ++row) {
-            Vec sum{};
-            const float* from = grad.data + image * grad.image + row * grad.row + k;
-            for (int64_t col = 0; col < grad.w; ++col, from += grad.pixel) {
-              Vec value;
-              load_vector(value, from);
-              sum += value;
-            }
-            total += sum;
-          }
-        store_vector(bias + k, total);
+}
+
+}  // namespace
+
+// Where the sums are small, every thread has its own and does a share of the tiles from the pixels to the products, so that
+// nothing goes from one core to another. Otherwise the threads transform tiles together and share out the products.
+bool conv_backward_weight_winograd(Context& context, const ConvGeometry& g, const TensorView& grad_view,
+                                   const TensorView& x_view, const TensorView& d_weight, const TensorView& d_bias) {
+  if (!suits(g, x_view, grad_view)) return false;
+  WeightProblem p(g, x_view, grad_view);
+  constexpr int64_t kOwnSums = 1 << 20, kOwnBlock = 1 << 20, kSharedBlock = 4 << 20, kLeastTiles = 128;
+  const int threads = useful_threads(p.grid.total, kPositions * (p.c + p.width));
+  const bool own = p.sums_size() * static_cast<int64_t>(sizeof(float)) <= kOwnSums && p.grid.total >= threads * kLeastTiles;
+  const int64_t share = own ? (p.grid.total + threads - 1) / threads : p.grid.total;
+  // Few passes over the sums, with the transformed tiles in the second-level cache, or the last-level one.
+  p.divide(share, std::max<int64_t>(kLeastTiles, (own ? kOwnBlock : kSharedBlock) / p.tile_bytes()));
+
+  const int copies = own ? threads : 1;
+  const int64_t longest = std::max(p.c, p.width), blocks_size = copies * p.block_size();
+  float* blocks = reinterpret_cast<float*>(context.scratch.get((blocks_size + longest + threads * p.width) * sizeof(float)));
+  float *zeros = blocks + blocks_size, *bias = zeros + longest;
+  std::memset(zeros, 0, (longest + threads * p.width) * sizeof(float));
+  p.zeros = zeros;
+  float* sums = reinterpret_cast<float*>(context.weights_scratch.get(copies * p.sums_size() * sizeof(float)));
+  if (own) {
+    parallel_slots(threads, p.grid.total, [&](int slot, int64_t begin, int64_t end) {
+      float *block = blocks + slot * p.block_size(), *own_sums = sums + slot * p.sums_size();
+      std::memset(own_sums, 0, p.sums_size() * sizeof(float));
+      for (int64_t first = begin; first < end; first += p.tiles) {
+        const int64_t count = std::min(p.tiles, end - first);
+        p.transform(first, 0, count, block, bias + slot * p.width);
+        p.accumulate(0, p.jobs(), count, block, own_sums);
       }
     });
+  } else {
+    for (int64_t first = 0; first < p.grid.total; first += p.tiles) {
+      const int64_t count = std::min(p.tiles, p.grid.total - first);
+      parallel_slots(std::min<int64_t>(threads, count), count, [&](int slot, int64_t begin, int64_t end) {
+        p.transform(first, begin, end - begin, blocks, bias + slot * p.width);
+      });
+      parallel_chunks(p.jobs(), p.c * kPanel * count, [&](int64_t begin, int64_t end) {
+        if (first == 0) std::memset(sums + begin * p.c * kPanel, 0, (end - begin) * p.c * kPanel * sizeof(float));
+        p.accumulate(begin, end, count, blocks, sums);
+      });
+    }
+  }
+  store_weight_gradient(p, sums, copies, d_weight);
+  if (!d_bias.present()) return true;
+  for (int64_t k = 0; k < p.k; ++k) {
+    float total = 0;
+    for (int slot = 0; slot < threads; ++slot) total += bias[slot * p.width + k];
+    d_bias.ptr<float>()[k] = total;
   }
   return true;
 }
