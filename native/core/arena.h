@@ -15,8 +15,12 @@ struct ArenaItem {
   size_t offset = 0;            // the result
 };
 
-// Gives every item its offset; returns the arena's size. The largest items are placed first, each as low as what has
-// been placed and lives at the same time allows.
-size_t plan_arena(std::vector<ArenaItem*> items);
+// Gives every item its offset; returns the arena's size. The largest items are placed first.
+//
+// `threads` that share out each item among them, the first thread the first part, have caches of their own. What one of
+// them writes where another wrote before must first come over from that one's cache; between two blocks of cores this is
+// as slow as memory. So a little room is given for items to lie where the parts of those before and after them are the
+// same threads'. With one thread each item lies as low as it can.
+size_t plan_arena(std::vector<ArenaItem*> items, int threads);
 
 }  // namespace lenode

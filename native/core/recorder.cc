@@ -111,7 +111,7 @@ size_t Recorder::plan() {
   });
   for (ArenaItem& slot : slots_)
     if (slot.bytes > 0) items.push_back(&slot);
-  return plan_arena(items);
+  return plan_arena(items, device_.stream.threads());
 }
 
 std::shared_ptr<Graph> Recorder::finish(Storage& arena, uint64_t sequence_base, std::vector<Storage*>& held) {

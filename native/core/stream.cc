@@ -45,6 +45,8 @@ Stream::Stream(const BackendApi* api, int32_t device) : api_(api), ring_(kCapaci
     thread_.join();
     fail(open_error_.code, open_error_.message);
   }
+  DeviceProperties properties{};
+  if (!api_->begin_graph && api_->device_properties(device, &properties) == 0) threads_ = properties.multiprocessors;
 }
 
 Stream::~Stream() {
@@ -147,6 +149,7 @@ void Stream::download(void* target, const void* source, size_t bytes, std::funct
 }
 
 void Stream::set_option(Option option, int64_t value) {
+  if (option == Option::threads && !api_->begin_graph) threads_ = static_cast<int>(std::clamp<int64_t>(value, 1, 1024));
   Task& task = begin_task();
   task.kind = Task::Kind::option;
   task.option = option;

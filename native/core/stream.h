@@ -34,6 +34,8 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   void* context() const { return context_; }
+  // That share out the elements of a tensor among them, each with a cache of its own; 1 on a GPU.
+  int threads() const { return threads_; }
 
   // Ends the thread after the task it is at; what is still queued is dropped.
   void stop();
@@ -97,6 +99,7 @@ class Stream {
   std::vector<Task> ring_;
   alignas(64) std::atomic<uint64_t> tail_{0};  // tasks enqueued
   alignas(64) std::atomic<uint64_t> head_{0};  // tasks finished
+  int threads_ = 1;
   uint64_t sequence_ = 0;
   uint64_t settings_ = 0;  // options set so far; the stream's thread counts
 
