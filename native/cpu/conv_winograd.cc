@@ -186,23 +186,22 @@ void output_tiles(const Problem& p, const Grid& grid, int64_t begin, int64_t cou
 void pack_weights(const float* weight, int64_t k, int64_t c, int64_t stride_k, int64_t stride_c, int64_t stride_r,
                   int64_t stride_s, bool turned, float* to) {
   const int64_t panels = panels_of(k), position = panels * c * kPanel;
-  parallel_chunks(panels, c * kPanel * 32, [&](int64_t begin, int64_t end) {
-    for (int64_t panel = begin; panel < end; ++panel) {
+  parallel_chunks(panels * c, kPanel * 32, [&](int64_t begin, int64_t end) {
+    for (int64_t job = begin; job < end; ++job) {
+      const int64_t panel = job / c, channel = job % c;
       const int64_t k0 = panel * kPanel, valid = std::min<int64_t>(kPanel, k - k0);
-      for (int64_t channel = 0; channel < c; ++channel) {
-        float taps[9][kPanel] = {};
-        for (int tap = 0; tap < 9; ++tap) {
-          const int at = turned ? 8 - tap : tap;
-          const float* from = weight + k0 * stride_k + channel * stride_c + at / 3 * stride_r + at % 3 * stride_s;
-          for (int64_t i = 0; i < valid; ++i) taps[tap][i] = from[i * stride_k];
-        }
-        float* out = to + (panel * c + channel) * kPanel;
-        for (int half = 0; half < 2; ++half) {
-          Vec w[3][3], u[4][4];
-          for (int tap = 0; tap < 9; ++tap) load_vector(w[tap / 3][tap % 3], taps[tap] + half * kVector);
-          transform_weight(w, u);
-          for (int i = 0; i < kPositions; ++i) store_vector(out + i * position + half * kVector, u[i / 4][i % 4]);
-        }
+      float taps[9][kPanel] = {};
+      for (int tap = 0; tap < 9; ++tap) {
+        const int at = turned ? 8 - tap : tap;
+        const float* from = weight + k0 * stride_k + channel * stride_c + at / 3 * stride_r + at % 3 * stride_s;
+        for (int64_t i = 0; i < valid; ++i) taps[tap][i] = from[i * stride_k];
+      }
+      float* out = to + job * kPanel;
+      for (int half = 0; half < 2; ++half) {
+        Vec w[3][3], u[4][4];
+        for (int tap = 0; tap < 9; ++tap) load_vector(w[tap / 3][tap % 3], taps[tap] + half * kVector);
+        transform_weight(w, u);
+        for (int i = 0; i < kPositions; ++i) store_vector(out + i * position + half * kVector, u[i / 4][i % 4]);
       }
     }
   });

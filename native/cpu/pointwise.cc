@@ -124,7 +124,8 @@ bool add_rows(const Call& call) {
   for (int i = 0; i < loop.operands; ++i)
     if (loop.inner_stride(i) != 1) return false;
   const auto params = params_from<Widened<E>>(call, 1);
-  parallel_chunks(loop.numel, kCheap, [&](int64_t begin, int64_t end) {
+  constexpr int64_t kRowCost = 64;  // of beginning a row, in elements
+  parallel_chunks(loop.numel, kCheap * (1 + kRowCost / loop.inner_size()), [&](int64_t begin, int64_t end) {
     for (Walker walker(loop, begin); walker.position() < end;) {
       const int64_t n = std::min(end - walker.position(), walker.left_in_row());
       const E *from_a = a.ptr<E>() + walker.offset(1), *from_b = b.ptr<E>() + walker.offset(2);
