@@ -14,6 +14,22 @@ namespace lenode::cpu {
 inline int thread_count() { return omp_get_max_threads(); }
 inline void set_thread_count(int threads) { omp_set_num_threads(std::max(1, threads)); }
 
+// One thread for what its scope runs, oneDNN included, if `alone`.
+class OneThread {
+ public:
+  explicit OneThread(bool alone) : threads_(alone ? thread_count() : 0) {
+    if (threads_) set_thread_count(1);
+  }
+  ~OneThread() {
+    if (threads_) set_thread_count(threads_);
+  }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int threads_;
+};
+
 // Below this much work (about one simple operation each) a parallel region costs more than it saves.
 constexpr int64_t kGrain = 32768;
 
