@@ -13,8 +13,9 @@ export const header = () =>
   `${'MiB'.padStart(8)}${'mem.'.padStart(7)}`;
 
 /** What one network, task and type gave. */
-export function rows({ network, batch, device, task, dtype, lenode, peers }) {
-  const title = `${network}, batch ${batch}, ${dtype}, ${task}, ${device}`;
+export function rows({ network, batch, device, task, dtype, lenode, peers, coreRoundTripNanoseconds: distances }) {
+  const cores = distances ? `; cores ${distances.map((ns) => ns.toFixed(0)).join(', then ')} ns apart` : '';
+  const title = `${network}, batch ${batch}, ${dtype}, ${task}, ${device}${cores}`;
   return [title, ...[...lenode, ...peers].flatMap(row)];
 }
 
@@ -76,6 +77,9 @@ export function markdown(place, results) {
     }
   }
   lines.push('', ...means(results));
+  const distances = results.flatMap(({ coreRoundTripNanoseconds }) => coreRoundTripNanoseconds ?? []);
+  if (distances.length)
+    lines.push(`Cores ${Math.min(...distances).toFixed(0)} to ${Math.max(...distances).toFixed(0)} ns apart (bench/cores.mjs).  `);
   const notes = results.flatMap(({ network, dtype, task, lenode, peers }) =>
     [...lenode, ...peers].filter((one) => one.note !== undefined).map((one) => `- ${network}, ${dtype}, ${task}: ${one.name}: ${one.note}`));
   if (notes.length) lines.push('', ...notes);

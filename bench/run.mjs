@@ -4,6 +4,7 @@
 // are taken within a round.
 import { parseArgs } from 'node:util';
 import { Contender, measureInTurn, ratio } from './contender.mjs';
+import { coreRoundTrip } from './cores.mjs';
 import { networks } from './networks.mjs';
 import { findPython } from './find-python.mjs';
 import { gemm, own, peer, PEERS } from './peers.mjs';
@@ -70,7 +71,9 @@ async function measureNetwork(options, network, task, dtype) {
   const ours = options.mode.map((mode) => own({ ...spec, mode }));
   const theirs = options.peers.map((name) => peer(name, spec, options.python));
   const peak = gemm({ device, dtype });
+  const distances = device === 'cpu' ? [await coreRoundTrip()] : [];
   await measureInTurn([...ours, ...theirs, peak].filter((one) => one instanceof Contender), rounds, seconds);
+  if (device === 'cpu') distances.push(await coreRoundTrip());
 
   const measured = theirs.filter((one) => one.rounds.length && one.isPyTorch);
   const best = measured.length ? measured.reduce((a, b) => (b.summary().imagesPerSecond > a.summary().imagesPerSecond ? b : a)) : undefined;
@@ -79,6 +82,7 @@ async function measureNetwork(options, network, task, dtype) {
   const passes = task === 'training' ? 3 : 1;
   return {
     network, device, batch, task, dtype,
+    ...(distances.length && { coreRoundTripNanoseconds: distances }),
     ...(product && { gemmMultiplyAddsPerSecond: product }),
     ...(best && { best: best.label }),
     lenode: ours.map((one) => {
