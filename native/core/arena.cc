@@ -35,7 +35,7 @@ size_t handed_over(size_t offset, size_t bytes, const ArenaItem& other, int part
 class Plan {
  public:
   // Items of kLeastShared bytes or more may lie anywhere below `limit`.
-  Plan(int parts, size_t limit) : parts_(parts), limit_(limit) {}
+  Plan(int parts, size_t limit) : parts_(parts), limit_(limit / kArenaAlignment * kArenaAlignment) {}
 
   void place(ArenaItem& item) {
     const size_t bytes = aligned(item.bytes);
