@@ -71,9 +71,9 @@ async function measureNetwork(options, network, task, dtype) {
   const ours = options.mode.map((mode) => own({ ...spec, mode }));
   const theirs = options.peers.map((name) => peer(name, spec, options.python));
   const peak = gemm({ device, dtype });
-  const distances = device === 'cpu' ? [await coreRoundTrip()] : [];
+  const before = device === 'cpu' ? await coreRoundTrip() : undefined;
   await measureInTurn([...ours, ...theirs, peak].filter((one) => one instanceof Contender), rounds, seconds);
-  if (device === 'cpu') distances.push(await coreRoundTrip());
+  const distances = before === undefined ? [] : [before, await coreRoundTrip()];
 
   const measured = theirs.filter((one) => one.rounds.length && one.isPyTorch);
   const best = measured.length ? measured.reduce((a, b) => (b.summary().imagesPerSecond > a.summary().imagesPerSecond ? b : a)) : undefined;

@@ -26,7 +26,7 @@ test('items that live at once share no bytes, and few bytes go from thread to th
       handedPlainly += plainly!;
       handed += shared!;
     }
-    // A plan for one thread hands over about every other byte of these lists.
+    // A plan for one thread hands over about a quarter of the bytes of these lists.
     expect(handed).toBeLessThan(handedPlainly / 2);
   } finally {
     rmSync(folder, { recursive: true });
