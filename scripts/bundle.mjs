@@ -5,7 +5,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { buildAddon, releaseFolder } from './lib/addon.mjs';
+import { buildAddon, libraries, releaseFolder } from './lib/addon.mjs';
 import { findProgram } from './lib/prerequisites.mjs';
 import { SetupError, at, exclusively, main, require, say } from './lib/project.mjs';
 import { setUp } from './lib/setup.mjs';
@@ -42,10 +42,12 @@ const isSystem = ({ soname }) => /^(lib(c|m|mvec|dl|rt|pthread|gcc_s|stdc\+\+)|l
 function copyNative() {
   const target = inside('build', 'Release');
   mkdirSync(target, { recursive: true });
-  const addon = at(PORTABLE, 'Release', 'lenode.node');
-  cpSync(addon, path.join(target, 'lenode.node'));
-  for (const { soname, place } of dependencies(addon).filter((library) => !isSystem(library)))
-    cpSync(realpathSync(place), path.join(target, soname));
+  for (const name of libraries) {
+    const built = path.join(releaseFolder(PORTABLE), name);
+    cpSync(built, path.join(target, name));
+    for (const { soname, place } of dependencies(built).filter((library) => !isSystem(library)))
+      cpSync(realpathSync(place), path.join(target, soname));
+  }
   const cuda = path.join(releaseFolder(), 'liblenode_cuda.so');
   if (!existsSync(cuda)) {
     say('the bundle has no CUDA library, because none was built here');

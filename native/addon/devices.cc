@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening devices: the CPU is part of the addon, CUDA is a library that is loaded when asked for.
+// Opening devices: each backend is a library that is loaded when asked for.
+#include "addon/cpu_library.h"
 #include "addon/environment.h"
 #include "core/loader.h"
-#include "cpu/backend.h"
 
 namespace lenode::addon {
 namespace {
@@ -29,7 +29,7 @@ std::vector<std::string> strings_argument(napi_env env, napi_value value) {
 }
 
 const BackendApi& backend_of(Environment& environment, int32_t device_id) {
-  if (device_id == kCpuDevice) return *cpu_backend();
+  if (device_id == kCpuDevice) return cpu_backend();
   if (!environment.cuda) fail(ErrorCode::invalid, "the CUDA library is not loaded");
   return *environment.cuda;
 }

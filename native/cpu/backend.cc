@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPU as a BackendApi. Compiled without -march: see isa.cc.
-#include "cpu/backend.h"
+// The CPU library's side of core/backend.h. Compiled without -march: see isa.cc.
+#include "core/backend.h"
 
 #include <omp.h>
 
@@ -143,24 +143,24 @@ int32_t set_option(void* context, Option option, int64_t value) {
   });
 }
 
+const BackendApi kApi = {
+    kBackendVersion,   "cpu",
+    last_error,        device_count,
+    device_properties, create_context,
+    destroy_context,   allocate,
+    deallocate,        memory_info,
+    copy_bytes,        copy_bytes,
+    run,               synchronize,
+    set_option,        copy_bytes,
+    nullptr,           nullptr,  // a recorded step is run call by call: there is nothing to gain
+    nullptr,           nullptr,
+    nullptr,
+};
+
 }  // namespace
 }  // namespace cpu
-
-const BackendApi* cpu_backend() {
-  static const BackendApi api = {
-      kBackendVersion,       "cpu",
-      cpu::last_error,       cpu::device_count,
-      cpu::device_properties, cpu::create_context,
-      cpu::destroy_context,  cpu::allocate,
-      cpu::deallocate,       cpu::memory_info,
-      cpu::copy_bytes,       cpu::copy_bytes,
-      cpu::run,              cpu::synchronize,
-      cpu::set_option,       cpu::copy_bytes,
-      nullptr,               nullptr,  // a recorded step is run call by call: there is nothing to gain
-      nullptr,               nullptr,
-      nullptr,
-  };
-  return &api;
-}
-
 }  // namespace lenode
+
+extern "C" __attribute__((visibility("default"))) const lenode::BackendApi* lenode_backend() {
+  return &lenode::cpu::kApi;
+}

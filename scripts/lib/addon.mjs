@@ -16,6 +16,8 @@ const settings = [
 
 /** Where a build lies. The tree of another -march must be another one. */
 export const releaseFolder = (tree = 'build') => at(tree, 'Release');
+/** What every build makes. */
+export const libraries = ['lenode.node', 'liblenode_cpu.so'];
 const stampOf = (tree) => at(tree, 'addon.json');
 
 function surroundings() {
@@ -43,7 +45,7 @@ function sameSurroundings(before, now) {
 export function addonIsCurrent(tree = 'build') {
   const before = recorded(tree);
   return (
-    existsSync(path.join(releaseFolder(tree), 'lenode.node')) &&
+    libraries.every((name) => existsSync(path.join(releaseFolder(tree), name))) &&
     sameSurroundings(before, surroundings()) &&
     newest(...sources) <= before.began
   );
