@@ -36,7 +36,8 @@ export default tseslint.config(
     files: ['**/*.{js,mjs,cjs}'],
     languageOptions: {
       globals: Object.fromEntries(
-        ['process', 'console', 'URL', 'Buffer', 'Atomics', 'SharedArrayBuffer', 'setTimeout', 'clearTimeout', 'fetch', 'performance'].map(
+        ['process', 'console', 'URL', 'Buffer', 'Atomics', 'SharedArrayBuffer', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval',
+          'fetch', 'performance'].map(
           (name) => [name, 'readonly'],
         ),
       ),
