@@ -8,8 +8,9 @@ import { Contender } from './contender.mjs';
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 /** By the names of --peers. The first ones are compared with by default. */
-export const PEERS = ['pytorch', 'channels-last', 'compile', 'cuda-graphs', 'jax', 'tfjs'];
+export const PEERS = ['pytorch', 'channels-last', 'compile', 'cuda-graphs', 'onnxruntime', 'jax', 'tfjs'];
 
+const INSTALL_ONNXRUNTIME = 'build/bench-venv/bin/pip install onnxruntime onnx';
 const INSTALL_JAX = 'build/bench-venv/bin/pip install jax';
 const INSTALL_TFJS = 'npm install --prefix build/bench-tfjs @tensorflow/tfjs@4.22.0';
 
@@ -32,9 +33,13 @@ export function peer(name, spec, python) {
     if (!path) return missing('jax', `missing: ${INSTALL_JAX}`);
     return new Contender('jax', [path, here('peers/jax_peer.py')], spec);
   }
+  if (name === 'onnxruntime') {
+    if (!python || !imports(python, 'onnxruntime, onnx')) return missing('onnxruntime', `missing: ${INSTALL_ONNXRUNTIME}`);
+    return new Contender('onnxruntime', [python, here('peers/onnxruntime_peer.py')], spec);
+  }
   const mode = name === 'pytorch' ? 'plain' : name;
   if (!python) return missing(`PyTorch ${mode}`, 'missing: pip install -r bench/peers/requirements.txt');
-  const contender = new Contender(`PyTorch ${mode}`, [python, here('peers/pytorch.py')], { ...spec, mode });
+  const contender = new Contender(`PyTorch ${mode}`, [python, here('peers/pytorch_peer.py')], { ...spec, mode });
   contender.isPyTorch = true;
   return contender;
 }

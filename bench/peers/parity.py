@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 
-# In the place of this folder, where pytorch.py would hide a package that torchvision looks for.
 sys.path[0] = str(Path(__file__).parents[2] / 'test/fixtures')
 import generator  # noqa: E402
 import reference_networks as reference  # noqa: E402

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs one network on random images with PyTorch, by the protocol of bench/worker.mjs.
 
-Usage: pytorch.py '{"network": "lenet5", "device": "cpu", "batch": 64, "mode": "plain", "dtype": "fp32",
+Usage: pytorch_peer.py '{"network": "lenet5", "device": "cpu", "batch": 64, "mode": "plain", "dtype": "fp32",
 "task": "training"}', where mode is plain, channels-last, compile or cuda-graphs.
 """
 import contextlib
@@ -9,10 +9,10 @@ import json
 import sys
 
 import torch
-from torch import nn
 import torch.nn.functional as F
 
 from meter import Meter
+from torch_networks import build, end
 
 spec = json.loads(sys.argv[1])
 name, device, batch, mode = spec["network"], spec["device"], spec["batch"], spec["mode"]
@@ -21,55 +21,11 @@ torch.manual_seed(0)
 torch.backends.cudnn.benchmark = True
 
 
-def end(reason):
-    print(json.dumps({"unavailable": reason}), flush=True)
-    sys.exit()
-
-
-def lenet5():
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(16, 120, 5), nn.ReLU(), nn.Flatten(),
-        nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
-    )
-
-
-def mnist_cnn():
-    return nn.Sequential(
-        nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, padding=1), nn.Flatten(),
-        nn.Linear(2048, 625), nn.ReLU(), nn.Dropout(0.5), nn.Linear(625, 10),
-    )
-
-
-def torchvision_network():
-    # Builds of torchvision without its own operators still import when the two that it names are declared.
-    library = None
-    try:
-        library = torch.library.Library("torchvision", "DEF")
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    except RuntimeError:
-        pass
-    try:
-        from torchvision import models
-    except ImportError:
-        end("torchvision is missing: pip install --no-deps torchvision==0.28.0")
-    options = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
-    model = getattr(models, name)(weights=None, **options)
-    model.library = library  # its declarations go when it does
-    return model
-
-
-small = {"lenet5": lenet5, "lenet5-512": lenet5, "mnist-cnn": mnist_cnn}
-make = small.get(name, torchvision_network)
-shape, classes = ((1, 28, 28), 10) if name in small else ((3, 224, 224), 1000)
 if mode == "cuda-graphs" and not on_gpu:
     end("CUDA graphs need a GPU")
 
-model = make().to(device)
+model, shape, classes = build(name)
+model = model.to(device)
 images = torch.rand(batch, *shape, device=device)
 if mode != "plain":
     model = model.to(memory_format=torch.channels_last)
