@@ -6,7 +6,7 @@ import { Op } from '../native/ops.gen.js';
 import { recordingNow, refuse } from '../native/recording.js';
 import { run, sweepGraph } from '../native/run.js';
 import { checkTensor, emptyTensor, fresh, Tensor } from '../tensor/tensor.js';
-import { promoteDTypes } from '../tensor/dtype.js';
+import { promoteDTypes, type DType } from '../tensor/dtype.js';
 import { formatShape, isDense, sameShape, stridesLike } from '../tensor/shape.js';
 import { blaming, hasNaN } from './anomaly.js';
 import { withoutGrad } from './mode.js';
@@ -24,6 +24,17 @@ interface State {
   waiting: number;
   /** Whether the node leads to something that a gradient is wanted for. */
   useful: boolean;
+}
+
+/** What a walk knows of a leaf: its gradient is complete, for hooks and `grad`, when no edge into it is left. */
+interface LeafState {
+  grad: Tensor | null;
+  waiting: number;
+}
+
+interface Walk {
+  readonly states: Map<Node, State>;
+  readonly leaves: Map<Tensor, LeafState>;
 }
 
 /**
@@ -75,12 +86,16 @@ function walk(
         throw new AutogradError(
           `${where}: this tensor was not computed from anything that requires gradients, or under noGrad()`,
         );
-    const states = collect(roots, wanted);
+    const { states, leaves } = collect(roots, wanted);
     const ready: State[] = [];
     const arrive = (edge: Edge, g: Tensor) => {
-      const state = edge.node && states.get(edge.node);
-      if (state) state.grads[edge.output] = accumulate(state.grads[edge.output] ?? null, g);
-      else if (edge.leaf) reachLeaf(edge.leaf, g, wanted);
+      if (edge.leaf) {
+        const leaf = leaves.get(edge.leaf)!;
+        leaf.grad = accumulate(leaf.grad, g);
+      } else {
+        const { grads } = states.get(edge.node!)!;
+        grads[edge.output] = accumulate(grads[edge.output] ?? null, g);
+      }
     };
     roots.forEach((t, i) => {
       const g = gradients[i] ? checkRootGradient(t, gradients[i]!, where) : ones(t, where);
@@ -88,6 +103,7 @@ function walk(
       arrive(edgeTo(t), g);
     });
     for (const state of states.values()) if (state.waiting === 0) ready.push(state);
+    for (const [leaf, state] of leaves) if (state.waiting === 0) reachLeaf(leaf, state, wanted);
 
     while (ready.length > 0) {
       const state = ready.pop()!;
@@ -116,8 +132,14 @@ function walk(
         letGo(state);
       }
       for (const edge of node.edges) {
-        const next = edge?.node && states.get(edge.node);
-        if (next && --next.waiting === 0) ready.push(next);
+        if (!edge) continue;
+        if (edge.leaf) {
+          const leaf = leaves.get(edge.leaf)!;
+          if (--leaf.waiting === 0) reachLeaf(edge.leaf, leaf, wanted);
+        } else {
+          const next = states.get(edge.node!)!;
+          if (--next.waiting === 0) ready.push(next);
+        }
       }
     }
   });
@@ -135,9 +157,10 @@ function applyChecked(node: Node, grads: readonly (Tensor | null)[]): readonly (
   });
 }
 
-// All nodes that the roots depend on, with the number of edges that lead to each.
-function collect(roots: readonly Tensor[], wanted: Map<Tensor, Tensor | null> | null): Map<Node, State> {
+// All nodes and leaves that the roots depend on, with the number of edges that lead to each.
+function collect(roots: readonly Tensor[], wanted: Map<Tensor, Tensor | null> | null): Walk {
   const states = new Map<Node, State>();
+  const leaves = new Map<Tensor, LeafState>();
   const stack: Node[] = [];
   const recording = recordingNow();
   const discover = (node: Node): State => {
@@ -151,13 +174,23 @@ function collect(roots: readonly Tensor[], wanted: Map<Tensor, Tensor | null> | 
     }
     return state;
   };
-  for (const t of roots) if (t.gradFn) discover(t.gradFn as Node);
+  const discoverLeaf = (leaf: Tensor): LeafState => {
+    let state = leaves.get(leaf);
+    if (!state) leaves.set(leaf, (state = { grad: null, waiting: 0 }));
+    return state;
+  };
+  for (const t of roots)
+    if (t.gradFn) discover(t.gradFn as Node);
+    else discoverLeaf(t);
   while (stack.length > 0) {
     const node = stack.pop()!;
-    for (const edge of node.edges) if (edge?.node) discover(edge.node).waiting++;
+    for (const edge of node.edges) {
+      if (edge?.node) discover(edge.node).waiting++;
+      else if (edge?.leaf) discoverLeaf(edge.leaf).waiting++;
+    }
   }
   if (wanted) markUseful(states, wanted);
-  return states;
+  return { states, leaves };
 }
 
 // Marks what lies between the roots and the wanted tensors: from these upwards, edge by edge.
@@ -232,23 +265,33 @@ function letGo(state: State): void {
 function accumulate(a: Tensor | null, b: Tensor): Tensor {
   if (!a) return b;
   const dtype = promoteDTypes(a.dtype, b.dtype); // they differ where only one could be made as wide as its edge takes it
-  const sum = fresh(a.shape, dtype, a.device, stridesLike(a.shape, a.strides));
-  run(Op.add, [a, b], [sum], [0]);
+  const sum = added(a, b, stridesLike(a.shape, a.strides), dtype);
   sum.inFlight = 1;
   land(a);
   land(b);
-  return sum as Tensor;
+  return sum;
 }
 
-function reachLeaf(leaf: Tensor, g: Tensor, wanted: Map<Tensor, Tensor | null> | null): void {
+function added(a: Tensor, b: Tensor, strides: readonly number[], dtype: DType = a.dtype): Tensor {
+  const sum = fresh(a.shape, dtype, a.device, strides);
+  run(Op.add, [a, b], [sum], [0]);
+  return sum;
+}
+
+// The gradient of a leaf is complete.
+function reachLeaf(leaf: Tensor, state: LeafState, wanted: Map<Tensor, Tensor | null> | null): void {
+  const { grad: complete } = state;
+  if (!complete) return;
+  state.grad = null;
   if (wanted) {
-    if (wanted.has(leaf)) wanted.set(leaf, settle(leaf, wanted.get(leaf) ?? null, applyHooks(leaf, g)));
-    else land(g);
+    if (wanted.has(leaf)) wanted.set(leaf, settle(leaf, null, applyHooks(leaf, complete)));
+    else land(complete);
     return;
   }
   const recording = recordingNow();
   if (recording && !recording.leaves.has(leaf)) recording.leaves.set(leaf, leaf.grad);
-  leaf.grad = settle(leaf, leaf.grad, applyHooks(leaf, g));
+  const g = applyHooks(leaf, complete); // first: a hook may look at leaf.grad, or clear it
+  leaf.grad = settle(leaf, leaf.grad, g);
 }
 
 // A gradient for the user to keep: added to what is there, in the leaf's own layout, and shared with nobody.
@@ -261,10 +304,9 @@ function settle(leaf: Tensor, before: Tensor | null, g: Tensor): Tensor {
       land(g);
       return before;
     }
-    const sum = fresh(leaf.shape, leaf.dtype, leaf.device, strides);
-    run(Op.add, [before, g], [sum], [0]);
+    const sum = added(before, g, strides);
     land(g);
-    return sum as Tensor;
+    return sum;
   }
   const owned = g.inFlight === 1 && !g.isView && strides.every((s, i) => s === g.strides[i] || leaf.shape[i] === 1);
   if (owned) return g;
@@ -284,12 +326,12 @@ function accumulatesInPlace(before: Tensor, strides: readonly number[]): boolean
 }
 
 function applyHooks(t: Tensor, g: Tensor): Tensor {
-  if (!t.hooks) return g;
-  for (const hook of t.hooks) {
+  if (!t.hooks || t.hooks.size === 0) return g;
+  for (const { hook } of [...t.hooks]) { // as they were: hooks may add and remove hooks
     g.inFlight++; // the hook may keep it
     const replaced = hook(g);
     if (!replaced) continue;
-    if (!sameShape(replaced.shape, g.shape) || replaced.dtype !== g.dtype)
+    if (!(replaced instanceof Tensor) || !sameShape(replaced.shape, g.shape) || replaced.dtype !== g.dtype)
       throw new AutogradError(`hook: must return a gradient of shape ${formatShape(g.shape)} and dtype ${g.dtype}`);
     replaced.inFlight += 2;
     g = replaced;
@@ -308,7 +350,7 @@ function observe(state: State, wanted: Map<Tensor, Tensor | null> | null): void 
     if (wanted?.has(t) || t.keepsGrad) {
       g.inFlight++;
       if (wanted?.has(t)) wanted.set(t, g);
-      if (t.keepsGrad && !wanted) t.grad = g;
+      if (t.keepsGrad) t.grad = t.grad ? added(t.grad, g, g.strides) : g;
     }
   }
 }

@@ -53,7 +53,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
   /** @internal Which of the operation's outputs this is. */
   outputIndex = 0;
   /** @internal */
-  hooks: Set<GradHook> | null = null;
+  hooks: Set<{ readonly hook: GradHook }> | null = null;
   /** @internal Keep the gradient although this is no leaf. */
   keepsGrad = false;
   /** @internal Whether the memory was another tensor's first. */
@@ -142,12 +142,20 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
     this.gradFn?.observe(this as unknown as Tensor);
     return this;
   }
-  /** Calls `hook` with the gradient whenever one is computed; returns a function that removes it. */
+  /**
+   * Calls `hook` with the gradient whenever one is computed: once in each backward pass, when all parts of the gradient
+   * have been added up and before it is added to `grad`. Hooks run in the order of their registration, each with what the
+   * one before it returned.
+   *
+   * @returns a function that removes the hook
+   * @throws AutogradError when the tensor does not require gradients
+   */
   registerHook(hook: GradHook): () => void {
     if (!this.needsGrad) throw new AutogradError('registerHook: this tensor does not require gradients');
-    (this.hooks ??= new Set()).add(hook);
+    const entry = { hook };
+    (this.hooks ??= new Set()).add(entry);
     this.gradFn?.observe(this as unknown as Tensor);
-    return () => void this.hooks?.delete(hook);
+    return () => void this.hooks?.delete(entry);
   }
   /** The same values, cut off from the recorded computation; shares memory. */
   detach(): Tensor<S, D> {
