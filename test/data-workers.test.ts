@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { threadId, Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import {
@@ -110,6 +113,20 @@ describe('datasets of modules', () => {
     expect([half!.dtype, half!.shape, await values(half!)]).toEqual(['float16', [4, 1], [0.5, 1.5, 2.5, 3.5]]);
   });
 
+  test('records arrive with their tensors and images; objects of a class are refused', async () => {
+    const records = (await workerDataset(helpers, 'records')) as Dataset<{ picture: data.Image; at: { value: Tensor; text: string } }>;
+    for (const numWorkers of [0, 1]) {
+      const options = { batchSize: 4, numWorkers, collateFn: (samples: unknown[]) => samples };
+      const [samples] = (await all(new DataLoader(records, options))) as [Awaited<ReturnType<typeof records.get>>[]];
+      expect(samples.map(({ picture, at }) => [...picture.data, at.text])).toEqual([0, 1, 2, 3].map((i) => [i, i, i, i, i, i, `n${i}`]));
+      expect(samples[2]!.picture).toBeInstanceOf(data.Image);
+      expect(samples[2]!.picture.data.buffer.byteLength).toBe(numWorkers === 0 ? 64 : 6);
+      expect(await values(samples[2]!.at.value)).toEqual([2]);
+    }
+    const special = (await workerDataset(helpers, 'special')) as Dataset<object>;
+    await expect(all(new DataLoader(special, { numWorkers: 1 }))).rejects.toThrow('a sample contains a Special');
+  });
+
   test('a collateFn is called in this thread', async () => {
     const squares = (await workerDataset(helpers, 'Squares', 5)) as Dataset<[Tensor, number]>;
     const collateFn = (samples: [Tensor, number][]) => samples.map(([x, y]) => [x.shape.length, y]);
@@ -210,6 +227,41 @@ describe('errors', () => {
     await expect(all(new DataLoader(dataset))).rejects.toThrow(RangeError);
   });
 
+  test('samples that fail after an error has been reported bring nothing down', async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', note);
+    const dataset = (await workerDataset(helpers, 'rejectsLate')) as Dataset<number>;
+    for (const numWorkers of [0, 1])
+      await expect(all(new DataLoader(dataset, { batchSize: 2, numWorkers }))).rejects.toThrow('at once');
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    process.off('unhandledRejection', note);
+    expect(unhandled).toEqual([]);
+    const promises = { length: 2, get: (i: number) => ({ then: (resolve: (v: number) => void) => resolve(i + 1) }) as unknown as Promise<number> };
+    expect(await values((await all(new DataLoader(promises, { batchSize: 2 })))[0]!)).toEqual([1, 2]);
+  });
+
+  test.each([
+    ['nothing', 'undefined was thrown'],
+    ['untellable', 'was thrown, which is no Error'],
+    ['getter', 'hidden'],
+  ])('whatever a dataset throws arrives: %s', async (kind, message) => {
+    const dataset = (await workerDataset(helpers, 'thrower', kind)) as Dataset<number>;
+    const failure = (await all(new DataLoader(dataset, { numWorkers: 1 })).catch((e: unknown) => e)) as data.WorkerError;
+    expect(failure).toBeInstanceOf(data.WorkerError);
+    expect(failure.index).toBe(0);
+    expect(failure.message).toContain(message);
+  });
+
+  test('samples that do not fit together', async () => {
+    const of = (...samples: unknown[]): Dataset => ({ length: samples.length, get: (i) => samples[i] });
+    const batch = (...samples: unknown[]) => all(new DataLoader(of(...samples), { batchSize: samples.length }));
+    await expect(batch(1, undefined)).rejects.toThrow('sample 1 of the batch must be a number as the first is, got undefined');
+    await expect(batch(true, 1)).rejects.toThrow('must be a boolean');
+    await expect(batch([1, 2], [1])).rejects.toThrow('must be an array of 2 as the first is, got one of 1');
+    await expect(batch([1], 'x')).rejects.toThrow('got string');
+  });
+
   test('a worker that ends is noticed', async () => {
     const dataset = (await workerDataset(helpers, 'Squares', 20, { exitsAt: 9 })) as Dataset<[Tensor, number]>;
     await using loader = new DataLoader(dataset, { batchSize: 2, numWorkers: 2, persistentWorkers: true });
@@ -241,17 +293,20 @@ describe('leaving early', () => {
     }
   });
 
-  test('idle workers keep no process alive', async () => {
-    const program = `
-      const { DataLoader, datasets } = await import(${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)});
-      const loader = new DataLoader(new datasets.FakeData({ size: 4, imageSize: [1, 2, 2] }), { numWorkers: 2, persistentWorkers: true });
-      for await (const batch of loader);
-      for await (const batch of loader) break;`;
-    const { execFile } = await import('node:child_process');
-    const code = await new Promise((resolve) => {
-      execFile(process.execPath, ['--input-type=module', '-e', program], { timeout: 120_000 }, (error) => resolve(error));
-    });
-    expect(code).toBeNull();
+  const program = fileURLToPath(new URL('./helpers/leave-loops.mjs', import.meta.url));
+  const run = (...args: string[]) => promisify(execFile)(process.execPath, [program, ...args], { timeout: 120_000 });
+
+  // The outcome is decided by whether a batch arrives while the workers end: once in a few times.
+  test.each('break error return signal dataset collate exit iterable persistent end'.split(' '))(
+    'the line after a loop is reached: %s',
+    async (way) => {
+      const { stdout } = await run(way, '20', '1');
+      expect(stdout.trim().split('\n')).toEqual([...Array.from({ length: 20 }, (_, i) => `after ${i}`), 'done']);
+    },
+  );
+
+  test.each(['persistent', 'iterator', 'hanging'])('idle workers keep no process alive: %s', async (what) => {
+    expect((await run('idle', what)).stdout).toBe('done\n');
   });
 
   test('a loader works inside a worker thread', async () => {

@@ -57,20 +57,36 @@ export function collateOnHost(samples: readonly unknown[], allocate: Allocate = 
   if (first instanceof Image) return stackImages(samples as Image[], allocate);
   if (first instanceof Tensor) return stack(samples as Tensor[]);
   if (typeof first === 'number') {
-    const numbers = samples as number[];
+    const numbers = allOf<number>(samples, 'number');
     return numbers.every(Number.isSafeInteger)
       ? host(BigInt64Array.from(numbers, BigInt), [numbers.length], 'int64')
       : host(Float32Array.from(numbers), [numbers.length], 'float32');
   }
-  if (typeof first === 'boolean') return host(Uint8Array.from(samples as boolean[], Number), [samples.length], 'bool');
-  if (Array.isArray(first))
+  if (typeof first === 'boolean') return host(Uint8Array.from(allOf<boolean>(samples, 'boolean'), Number), [samples.length], 'bool');
+  if (Array.isArray(first)) {
+    samples.forEach((s, n) => {
+      if (!Array.isArray(s) || s.length !== first.length)
+        throw new ArgumentError(
+          `collate: sample ${n} of the batch must be an array of ${first.length} as the first is, got ` +
+            (Array.isArray(s) ? `one of ${s.length}` : typeof s),
+        );
+    });
     return first.map((_, i) =>
       collateOnHost(
         (samples as unknown[][]).map((s) => s[i]),
         allocate,
       ),
     );
+  }
   return samples;
+}
+
+function allOf<T>(samples: readonly unknown[], type: 'number' | 'boolean'): T[] {
+  samples.forEach((s, n) => {
+    if (typeof s !== type)
+      throw new ArgumentError(`collate: sample ${n} of the batch must be a ${type} as the first is, got ${s === null ? 'null' : typeof s}`);
+  });
+  return samples as T[];
 }
 
 function stackImages(images: readonly Image[], allocate: Allocate): HostTensor {
@@ -99,10 +115,18 @@ export function upload({ data, shape, dtype, channelsLast, half }: HostTensor, d
   return permute(fromArray(data, [n, h, w, c], dtype, device), [0, 3, 1, 2]);
 }
 
-/** Every HostTensor inside lists uploaded. */
+/** Whether a value is an object without a class: `{ image, label }`. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** Every HostTensor inside lists and records uploaded. */
 export function toTensors(value: unknown, device: Device): unknown {
   if (isHostTensor(value)) return upload(value, device);
   if (Array.isArray(value)) return value.map((entry) => toTensors(entry, device));
+  if (isRecord(value)) return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, toTensors(entry, device)]));
   return value;
 }
 
@@ -111,8 +135,8 @@ export function toTensors(value: unknown, device: Device): unknown {
  * Images become a tensor [N, C, H, W] that is channels-last in memory.
  *
  * @param options device: where the tensors of images and numbers live
- * @throws ShapeError, DTypeError for images that differ
+ * @throws ShapeError, DTypeError for images that differ; ArgumentError for samples of different kinds or lengths
  */
-export function defaultCollate(samples: readonly unknown[], options: { device?: Device } = {}): unknown {
-  return toTensors(collateOnHost(samples), placeOf(options));
+export function defaultCollate<T>(samples: readonly T[], options: { device?: Device } = {}): Collated<T> {
+  return toTensors(collateOnHost(samples), placeOf(options)) as Collated<T>;
 }

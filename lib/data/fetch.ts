@@ -17,6 +17,9 @@ export class SampleFailure {
   ) {}
 }
 
+const MISSING = Symbol('missing');
+type Missing = typeof MISSING;
+
 // Streams of one seed: samples by epoch and position, batches by epoch and number, iterations by epoch and worker.
 const SAMPLES = 1;
 const BATCHES = 2;
@@ -44,23 +47,36 @@ export function fetchSamples<T>(
   position: number,
   skipped: SkippedSample[],
 ): T[] | Promise<T[]> {
-  const missing = Symbol('missing');
-  const failed = (index: number, error: unknown): typeof missing => {
+  const failed = (index: number, error: unknown): Missing => {
     if (!dataset.skips?.(error)) throw new SampleFailure(index, error);
     skipped.push({ index, error: error as Error });
-    return missing;
+    return MISSING;
   };
-  const all = Array.from(indices, (index, i): T | typeof missing | Promise<T | typeof missing> => {
+  const begun: Promise<T | Missing>[] = [];
+  const all = Array.from(indices, (index, i): T | Missing | Promise<T | Missing> => {
     try {
       const sample = dataset.get(index, sampleGenerator(seed, epoch, position + i));
-      return sample instanceof Promise ? sample.catch((error: unknown) => failed(index, error)) : sample;
+      if (!isPromise(sample)) return sample;
+      const promise = (async (): Promise<T> => sample)().catch<Missing>((error: unknown) => failed(index, error));
+      begun.push(promise);
+      return promise;
     } catch (error) {
-      return failed(index, error);
+      try {
+        return failed(index, error);
+      } catch (failure) {
+        // Nobody waits for the samples before this one any more, and they may fail too.
+        for (const promise of begun) promise.catch(() => {});
+        throw failure;
+      }
     }
   });
-  const present = (samples: (T | typeof missing)[]): T[] => samples.filter((s): s is T => s !== missing);
-  if (!all.some((s) => s instanceof Promise)) return present(all as (T | typeof missing)[]);
-  return Promise.all(all.map(async (s) => s)).then(present);
+  const present = (samples: (T | Missing)[]): T[] => samples.filter((s): s is T => s !== MISSING);
+  return begun.length === 0 ? present(all as (T | Missing)[]) : Promise.all(all.map(async (sample) => sample)).then(present);
+}
+
+// Also one of another realm, or of a library of promises.
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
 /** An iterable dataset's samples, as an iterator that may be asynchronous. */

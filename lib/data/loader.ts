@@ -264,7 +264,7 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
   }
 
   private collate(samples: T[]): B {
-    return this.options.collateFn ? this.options.collateFn(samples) : (defaultCollate(samples, { device: this.place() }) as B);
+    return this.options.collateFn ? this.options.collateFn(samples) : (defaultCollate<unknown>(samples, { device: this.place() }) as B);
   }
 
   private transform(batch: B, run: Run, number: number): B {
@@ -336,7 +336,7 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
         waiting.push(pool.ask(pool.idlest(), job));
       }
     };
-    for (fill(); waiting.length > 0; fill()) yield await waiting.shift()!;
+    for (fill(); waiting.length > 0; fill()) yield await pool.wait(waiting.shift()!);
   }
 
   // Every worker has its own stream; their batches come in turn until all have ended.
@@ -350,7 +350,7 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
     while (turns.length > 0) {
       const ended = new Set<number>();
       for (const { worker, waiting } of turns) {
-        const made = await waiting.shift()!;
+        const made = await pool.wait(waiting.shift()!);
         if (made.done) ended.add(worker);
         else waiting.push(ask(worker, false));
         yield made;

@@ -3,7 +3,7 @@
 import { isMainThread, threadId } from 'node:worker_threads';
 
 // Workers run what is compiled. The test's own thread must not: there may be one copy of the library in a thread.
-const { data, tensor } = await (isMainThread ? import('../../lib/index.js') : import('../../dist/index.js'));
+const { data, tensor } = await (isMainThread && '__vitest_worker__' in globalThis ? import('../../lib/index.js') : import('../../dist/index.js'));
 
 /** Squares; some positions misbehave. */
 export class Squares {
@@ -61,3 +61,35 @@ export function startsOnce() {
   if (calls++ > 0 || threadId > 0) throw new Error('only once');
   return { length: 2, get: (i) => i };
 }
+
+/** The first sample fails later than the second. */
+export const rejectsLate = () => ({
+  length: 2,
+  get(index) {
+    if (index === 1) throw new RangeError('at once');
+    return new Promise((_, reject) => setTimeout(reject, 30, new RangeError('later')));
+  },
+});
+
+export const records = () => ({
+  length: 4,
+  get: (i) => ({ picture: new data.Image(new Uint8Array(64).subarray(8 * i, 8 * i + 6).fill(i), 3, 1, 2), at: { value: tensor([i]), text: `n${i}` } }),
+});
+
+class Special {
+  x = 1;
+}
+export const special = () => ({ length: 2, get: () => new Special() });
+
+/** Errors that are errors themselves, and things that are none. */
+export const thrower = (kind) => ({
+  length: 1,
+  get() {
+    if (kind === 'nothing') throw undefined;
+    if (kind === 'untellable') throw Object.create(null);
+    const error = new Error('hidden');
+    Object.defineProperty(error, 'detail', { enumerable: true, get: () => { throw new Error('in a getter'); } });
+    Object.defineProperty(error, 'stack', { value: 3 });
+    throw error;
+  },
+});

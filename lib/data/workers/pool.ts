@@ -48,12 +48,13 @@ const program = join(packageRoot, 'dist', 'data', 'workers', 'thread.js');
 // This process's options, but for one that is about its own program: `node --input-type=module -e ...`.
 const execArgv = process.execArgv.filter((option) => !option.startsWith('--input-type'));
 
-/** Worker threads that make batches. They keep the process alive only while they are asked for something. */
+/** Worker threads that make batches. They keep the process alive only while something of theirs is waited for. */
 export class WorkerPool {
   private readonly threads: Worker[];
   private readonly pending = new Map<number, Pending>();
   private readonly load: number[];
   private lastId = 0;
+  private waits = 0;
   private failure: Error | undefined;
   private closing = false;
 
@@ -64,6 +65,9 @@ export class WorkerPool {
       thread.on('message', (reply: Reply) => this.receive(i, reply));
       thread.on('error', (cause: Error & { code?: string }) =>
         this.fail(new WorkerError(`DataLoader: worker ${i} ended with an error: ${cause.message}`, i, { cause })),
+      );
+      thread.on('messageerror', (cause) =>
+        this.fail(new WorkerError(`DataLoader: what worker ${i} sent cannot be read: ${cause.message}`, i, { cause })),
       );
       thread.on('exit', (code) =>
         this.fail(new WorkerError(`DataLoader: worker ${i} ended unexpectedly with exit code ${code}`, i)),
@@ -89,16 +93,25 @@ export class WorkerPool {
     return best;
   }
 
-  /** Asks a thread for a batch. Rejects with a WorkerError. */
+  /** Asks a thread for a batch, to be waited for with wait(). Rejects with a WorkerError. */
   ask(worker: number, job: Job): Promise<Made> {
     if (this.failure) return Promise.reject(this.failure);
     const id = ++this.lastId;
     const promise = new Promise<Made>((resolve, reject) => this.pending.set(id, { worker, resolve, reject }));
     promise.catch(() => {}); // it is looked at in its turn
     this.load[worker]!++;
-    this.threads[worker]!.ref();
     this.threads[worker]!.postMessage({ ...job, id });
     return promise;
+  }
+
+  /** Waits for what was asked for; meanwhile the threads keep the process alive. */
+  async wait<T>(asked: Promise<T>): Promise<T> {
+    if (this.waits++ === 0) for (const thread of this.threads) thread.ref();
+    try {
+      return await asked;
+    } finally {
+      if (--this.waits === 0) for (const thread of this.threads) thread.unref();
+    }
   }
 
   /** Gives memory back to the thread it came from. */
@@ -109,7 +122,7 @@ export class WorkerPool {
   /** Ends the threads. What was asked for and has not come is rejected. */
   async close(): Promise<void> {
     this.closing = true;
-    await Promise.all(this.threads.map((thread) => thread.terminate()));
+    await this.wait(Promise.all(this.threads.map((thread) => thread.terminate())));
     this.rejectAll(new WorkerError('DataLoader: its workers were ended', 0));
   }
 
@@ -122,7 +135,7 @@ export class WorkerPool {
     const pending = this.pending.get(reply.id!);
     if (!pending) return;
     this.pending.delete(reply.id!);
-    if (--this.load[worker]! === 0) this.threads[worker]!.unref();
+    this.load[worker]!--;
     if (reply.kind === 'error') {
       const cause = receiveError(reply.error);
       const place = reply.index === undefined ? 'making a batch' : `sample ${reply.index}`;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the loader and its worker threads say to each other.
 import * as errors from '../../native/errors.js';
+import { ArgumentError } from '../../native/errors.js';
 import { Tensor } from '../../tensor/tensor.js';
-import { isHostTensor, type HostTensor } from '../collate.js';
+import { isHostTensor, isRecord, type HostTensor } from '../collate.js';
 import { Image, type Pixels } from '../image.js';
 
 export interface ThreadSetup {
@@ -43,11 +44,26 @@ export interface SentError {
 }
 
 export function sendError(thrown: unknown): SentError {
-  const error = thrown instanceof Error ? thrown : new Error(`${String(thrown)} was thrown, which is no Error`);
+  const error = thrown instanceof Error ? thrown : new Error(`${text(() => thrown)} was thrown, which is no Error`);
   const fields: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(error))
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') fields[key] = value;
-  return { name: error.name, message: error.message, stack: error.stack ?? '', fields };
+  for (const key of Object.keys(error)) {
+    // What the error itself throws when it is looked at must not hide it.
+    try {
+      const value = (error as unknown as Record<string, unknown>)[key];
+      if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') fields[key] = value;
+    } catch {
+      continue;
+    }
+  }
+  return { name: text(() => error.name), message: text(() => error.message), stack: text(() => error.stack ?? ''), fields };
+}
+
+function text(value: () => unknown): string {
+  try {
+    return String(value());
+  } catch {
+    return 'something without a text';
+  }
 }
 
 /** The error that was sent: of the same class if it is one of lenode's, with the stack of the thread. */
@@ -79,20 +95,34 @@ export async function toMessage(value: unknown, transfer: ArrayBuffer[]): Promis
     if (value.data.buffer instanceof ArrayBuffer && value.data.byteLength === value.data.buffer.byteLength) transfer.push(value.data.buffer);
     return value;
   }
-  // Copied: the dataset may hold on to it.
-  if (value instanceof Image) return { sentImage: true, data: value.data, shape: value.shape } satisfies SentImage;
+  // Copied, and no more of its memory than it has: the dataset may hold on to it.
+  if (value instanceof Image) {
+    const whole = value.data.buffer instanceof ArrayBuffer && value.data.buffer.byteLength === value.data.byteLength;
+    return { sentImage: true, data: whole ? value.data : value.data.slice(), shape: value.shape } satisfies SentImage;
+  }
   if (Array.isArray(value)) return Promise.all(value.map((entry) => toMessage(entry, transfer)));
+  if (isRecord(value)) {
+    const entries = await Promise.all(Object.entries(value).map(async ([key, entry]) => [key, await toMessage(entry, transfer)] as const));
+    return Object.fromEntries(entries);
+  }
+  // Structured cloning would leave its class behind without a word.
+  if (Object.prototype.toString.call(value) === '[object Object]')
+    throw new ArgumentError(
+      `DataLoader: a sample contains a ${((value as object).constructor as { name?: string } | undefined)?.name}, which a worker thread cannot send; give ` +
+        'tensors, Images, numbers, strings, and arrays and plain objects of them, or set numWorkers to 0',
+    );
   return value;
 }
 
 /** What toMessage() was given, but that tensors are still HostTensors. */
 export function fromMessage(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(fromMessage);
-  if (typeof value === 'object' && value !== null && (value as Partial<SentImage>).sentImage) {
-    const { data, shape } = value as SentImage;
+  if (!isRecord(value) || isHostTensor(value)) return value;
+  if (value.sentImage === true) {
+    const { data, shape } = value as unknown as SentImage;
     return new Image(data, ...shape);
   }
-  return value;
+  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, fromMessage(entry)]));
 }
 
 /** The memory of every HostTensor in a batch. */
@@ -100,5 +130,6 @@ export function buffersOf(value: unknown, into: ArrayBuffer[] = []): ArrayBuffer
   if (isHostTensor(value)) {
     if (value.data.buffer instanceof ArrayBuffer && value.data.byteLength === value.data.buffer.byteLength) into.push(value.data.buffer);
   } else if (Array.isArray(value)) for (const entry of value) buffersOf(entry, into);
+  else if (isRecord(value)) for (const entry of Object.values(value)) buffersOf(entry, into);
   return into;
 }
