@@ -11,6 +11,7 @@
 #include "cpu/conv_tiles.h"
 #include "cpu/conv_winograd.h"
 #include "cpu/inner_call.h"
+#include "cpu/parallel.h"
 #include "cpu/staging.h"
 
 namespace lenode::cpu {
@@ -273,6 +274,7 @@ void op_conv(Context& context, const Call& call) {
                    &bias = call.in(op::conv::in::bias_opt), &y = call.out(op::conv::out::y);
   const bool relu = call.i(attr::relu) != 0;
   const ConvGeometry g = conv_geometry(call, x, weight, y, bias);
+  const OneThread small(is_small_product(g.multiply_adds()));
   run_paths(
       context, x, weight, y, bias, false,
       [&](auto&... views) {
@@ -286,6 +288,7 @@ void op_conv_backward_input(Context& context, const Call& call) {
   namespace row = op::conv_backward_input;
   const TensorView &grad = call.in(row::in::grad), &weight = call.in(row::in::weight), &d_x = call.out(row::out::d_x);
   const ConvGeometry g = conv_geometry(call, d_x, weight, grad, TensorView());
+  const OneThread small(is_small_product(g.multiply_adds()));
   run_paths(
       context, grad, weight, d_x, TensorView(), false,
       [&](auto&... views) {
@@ -301,6 +304,7 @@ void op_conv_backward_weight(Context& context, const Call& call) {
   const TensorView &grad = call.in(row::in::grad), &x = call.in(row::in::x),
                    &d_weight = call.out(row::out::d_weight), &d_bias = call.out(row::out::d_bias_opt);
   const ConvGeometry g = conv_geometry(call, x, d_weight, grad, d_bias);
+  const OneThread small(is_small_product(g.multiply_adds()));
   run_paths(
       context, grad, x, d_weight, d_bias, true,
       [&](auto&... views) {

@@ -11,6 +11,12 @@ struct ConvGeometry {
   int64_t in[3], kernel[3], out[3], stride[3], padding[3], dilation[3];
   int64_t padding_end[3];  // behind the input: as before it, unless y's size needs another number
   bool even_padding;       // the same everywhere
+
+  int64_t multiply_adds() const {
+    int64_t result = n * k * (c / groups);
+    for (int d = 0; d < spatial; ++d) result *= out[d] * kernel[d];
+    return result;
+  }
 };
 
 // Reads the attributes of conv, conv_backward_input or conv_backward_weight and checks that the shapes fit, so that

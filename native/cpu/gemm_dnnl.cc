@@ -78,8 +78,7 @@ bool is_plain_matrix(int64_t rows, int64_t cols, int64_t row_stride, int64_t col
 }
 
 bool gemm_dnnl(Context& context, const Gemm& given) {
-  constexpr int64_t kAtOnce = 8;  // multiply-adds that take the time of a simple operation
-  const OneThread small(given.batch * given.m * given.n * given.k < kAtOnce * kGrain);
+  const OneThread small(is_small_product(given.batch * given.m * given.n * given.k));
   Gemm gemm = given;
   settle_strides(gemm.a, gemm.m, gemm.k);
   settle_strides(gemm.b, gemm.k, gemm.n);

@@ -33,6 +33,12 @@ class OneThread {
 // Below this much work (about one simple operation each) a parallel region costs more than it saves.
 constexpr int64_t kGrain = 32768;
 
+// Multiply-adds of a product or a convolution that take the time of one simple operation.
+constexpr int64_t kAtOnce = 8;
+// Whether a second thread would cost more than it saves. Where other programs want the cores it costs far more: both wait
+// for the one that comes late.
+inline bool is_small_product(int64_t multiply_adds) { return multiply_adds < kAtOnce * kGrain; }
+
 // How many threads are worth starting for `items` independent items of `work` each.
 inline int useful_threads(int64_t items, int64_t work) {
   const int threads = thread_count();
