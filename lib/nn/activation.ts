@@ -55,14 +55,14 @@ abstract class InPlaceActivation extends Module {
 /** max(x, 0) */
 export class ReLU extends InPlaceActivation {
   forward(x: Tensor): Tensor {
-    return relu(x, this);
+    return relu(x, { inplace: this.inplace });
   }
 }
 
 /** min(max(x, 0), 6) */
 export class ReLU6 extends InPlaceActivation {
   forward(x: Tensor): Tensor {
-    return relu6(x, this);
+    return relu6(x, { inplace: this.inplace });
   }
 }
 
@@ -97,14 +97,14 @@ export class Softsign extends Module {
 /** x sigmoid(x), also called swish (Elfwing et al., arXiv:1702.03118). */
 export class SiLU extends InPlaceActivation {
   forward(x: Tensor): Tensor {
-    return silu(x, this);
+    return silu(x, { inplace: this.inplace });
   }
 }
 
 /** x tanh(log(1 + exp(x))) (Misra, arXiv:1908.08681). */
 export class Mish extends InPlaceActivation {
   forward(x: Tensor): Tensor {
-    return mish(x, this);
+    return mish(x, { inplace: this.inplace });
   }
 }
 
@@ -118,21 +118,21 @@ abstract class HardActivation extends InPlaceActivation {
 /** min(max(x + 3, 0), 6) / 6 */
 export class Hardsigmoid extends HardActivation {
   forward(x: Tensor): Tensor {
-    return hardsigmoid(x, this);
+    return hardsigmoid(x, { inplace: this.inplace });
   }
 }
 
 /** x hardsigmoid(x) (Howard et al., arXiv:1905.02244). */
 export class Hardswish extends HardActivation {
   forward(x: Tensor): Tensor {
-    return hardswish(x, this);
+    return hardswish(x, { inplace: this.inplace });
   }
 }
 
 /** The scaled ELU that keeps mean 0 and variance 1 (Klambauer et al., arXiv:1706.02515). */
 export class SELU extends InPlaceActivation {
   forward(x: Tensor): Tensor {
-    return selu(x, this);
+    return selu(x, { inplace: this.inplace });
   }
 }
 
@@ -148,7 +148,8 @@ export class Hardtanh extends InPlaceActivation {
     this.maxVal = maxVal;
   }
   forward(x: Tensor): Tensor {
-    return hardtanh(x, this);
+    const { minVal, maxVal, inplace } = this;
+    return hardtanh(x, { minVal, maxVal, inplace });
   }
   protected override describe(): string[] {
     return [`min_val=${repr.float(this.minVal)}, max_val=${repr.float(this.maxVal)}`];
@@ -165,7 +166,7 @@ export class Threshold extends InPlaceActivation {
     super(options);
   }
   forward(x: Tensor): Tensor {
-    return threshold(x, this.threshold, this.value, this);
+    return threshold(x, this.threshold, this.value, { inplace: this.inplace });
   }
   protected override describe(): string[] {
     return [`threshold=${this.threshold}, value=${this.value}`];
@@ -181,7 +182,7 @@ export class LeakyReLU extends InPlaceActivation {
     this.negativeSlope = negativeSlope;
   }
   forward(x: Tensor): Tensor {
-    return leakyRelu(x, this);
+    return leakyRelu(x, { negativeSlope: this.negativeSlope, inplace: this.inplace });
   }
   protected override describe(): string[] {
     return [`negative_slope=${repr.float(this.negativeSlope)}`];
@@ -232,7 +233,7 @@ export class ELU extends InPlaceActivation {
     this.alpha = alpha;
   }
   forward(x: Tensor): Tensor {
-    return elu(x, this);
+    return elu(x, { alpha: this.alpha, inplace: this.inplace });
   }
   protected override describe(): string[] {
     return [`alpha=${repr.float(this.alpha)}`];
@@ -248,7 +249,7 @@ export class CELU extends InPlaceActivation {
     this.alpha = alpha;
   }
   forward(x: Tensor): Tensor {
-    return celu(x, this);
+    return celu(x, { alpha: this.alpha, inplace: this.inplace });
   }
   protected override describe(): string[] {
     return [`alpha=${repr.float(this.alpha)}`];
@@ -264,7 +265,7 @@ export class GELU extends Module {
     this.approximate = approximate;
   }
   forward(x: Tensor): Tensor {
-    return gelu(x, this);
+    return gelu(x, { approximate: this.approximate });
   }
   override extraRepr(): string {
     return `approximate='${this.approximate}'`;
@@ -282,7 +283,7 @@ export class Softplus extends Module {
     this.threshold = threshold;
   }
   forward(x: Tensor): Tensor {
-    return softplus(x, this);
+    return softplus(x, { beta: this.beta, threshold: this.threshold });
   }
   override extraRepr(): string {
     return `beta=${repr.float(this.beta)}, threshold=${repr.float(this.threshold)}`;

@@ -90,7 +90,7 @@ export abstract class AdaptiveMaxPoolNd<R extends boolean> extends Module<
   }
 
   forward(x: Tensor): R extends true ? [values: Tensor, indices: Tensor] : Tensor {
-    const result: unknown = maxPools[this.spatial](x, this.outputSize, this);
+    const result: unknown = maxPools[this.spatial](x, this.outputSize, { returnIndices: this.returnIndices });
     return result as R extends true ? [values: Tensor, indices: Tensor] : Tensor;
   }
 

@@ -3,7 +3,7 @@
 // false) the result is written over the input.
 import type { InPlace } from '../ops/activation.js';
 import { checkNumber } from '../ops/checks.js';
-import { alphaDropout, dropout, dropout1d, dropout2d, dropout3d, featureAlphaDropout } from '../ops/dropout.js';
+import { alphaDropout, dropout, dropout1d, dropout2d, dropout3d, featureAlphaDropout, type DropoutOptions } from '../ops/dropout.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
 import * as repr from './repr.js';
@@ -24,6 +24,12 @@ abstract class DropoutNd extends Module {
     this.inplace = inplace;
   }
 
+  /** @internal */
+  protected get options(): DropoutOptions {
+    const { p, training, inplace } = this;
+    return { p, training, inplace };
+  }
+
   override extraRepr(): string {
     return `p=${Number.isInteger(this.p) ? this.p : repr.float(this.p)}, inplace=${repr.bool(this.inplace)}`;
   }
@@ -36,41 +42,41 @@ abstract class DropoutNd extends Module {
  */
 export class Dropout extends DropoutNd {
   forward(x: Tensor): Tensor {
-    return dropout(x, this);
+    return dropout(x, this.options);
   }
 }
 
 /** Dropout of whole channels of sequences (Tompson et al., arXiv:1411.4280): [N, C, L] or [C, L]. */
 export class Dropout1d extends DropoutNd {
   forward(x: Tensor): Tensor {
-    return dropout1d(x, this);
+    return dropout1d(x, this.options);
   }
 }
 
 /** Dropout of whole channels of images (Tompson et al., arXiv:1411.4280): [N, C, H, W]. */
 export class Dropout2d extends DropoutNd {
   forward(x: Tensor): Tensor {
-    return dropout2d(x, this);
+    return dropout2d(x, this.options);
   }
 }
 
 /** Dropout of whole channels of volumes (Tompson et al., arXiv:1411.4280): [N, C, D, H, W] or [C, D, H, W]. */
 export class Dropout3d extends DropoutNd {
   forward(x: Tensor): Tensor {
-    return dropout3d(x, this);
+    return dropout3d(x, this.options);
   }
 }
 
 /** Dropout that keeps mean 0 and variance 1, for networks of SELU (Klambauer et al., arXiv:1706.02515). Any shape. */
 export class AlphaDropout extends DropoutNd {
   forward(x: Tensor): Tensor {
-    return alphaDropout(x, this);
+    return alphaDropout(x, this.options);
   }
 }
 
 /** AlphaDropout of whole channels: [N, C, ...]. */
 export class FeatureAlphaDropout extends DropoutNd {
   forward(x: Tensor): Tensor {
-    return featureAlphaDropout(x, this);
+    return featureAlphaDropout(x, this.options);
   }
 }

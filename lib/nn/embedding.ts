@@ -57,7 +57,7 @@ export class Embedding extends Module {
   }
 
   forward(input: Tensor): Tensor {
-    return embedding(input, this.weight, this);
+    return embedding(input, this.weight, { paddingIdx: this.paddingIdx });
   }
 
   override extraRepr(): string {

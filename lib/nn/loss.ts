@@ -40,7 +40,8 @@ export class CrossEntropyLoss extends Loss {
     this.labelSmoothing = options.labelSmoothing ?? 0;
   }
   forward(input: Tensor, target: Tensor): Tensor {
-    return crossEntropy(input, target, this);
+    const { weight, ignoreIndex, reduction, labelSmoothing } = this;
+    return crossEntropy(input, target, { weight, ignoreIndex, reduction, labelSmoothing });
   }
 }
 
@@ -55,7 +56,8 @@ export class NLLLoss extends Loss {
     this.ignoreIndex = options.ignoreIndex ?? -100;
   }
   forward(input: Tensor, target: Tensor): Tensor {
-    return nllLoss(input, target, this);
+    const { weight, ignoreIndex, reduction } = this;
+    return nllLoss(input, target, { weight, ignoreIndex, reduction });
   }
 }
 
@@ -65,7 +67,7 @@ export class MSELoss extends Loss {
     super(options);
   }
   forward(input: Tensor, target: Tensor): Tensor {
-    return mseLoss(input, target, this);
+    return mseLoss(input, target, { reduction: this.reduction });
   }
 }
 
@@ -75,7 +77,7 @@ export class L1Loss extends Loss {
     super(options);
   }
   forward(input: Tensor, target: Tensor): Tensor {
-    return l1Loss(input, target, this);
+    return l1Loss(input, target, { reduction: this.reduction });
   }
 }
 
@@ -88,7 +90,7 @@ export class SmoothL1Loss extends Loss {
     this.beta = options.beta ?? 1;
   }
   forward(input: Tensor, target: Tensor): Tensor {
-    return smoothL1Loss(input, target, this);
+    return smoothL1Loss(input, target, { reduction: this.reduction, beta: this.beta });
   }
 }
 
@@ -101,7 +103,7 @@ export class HuberLoss extends Loss {
     this.delta = options.delta ?? 1;
   }
   forward(input: Tensor, target: Tensor): Tensor {
-    return huberLoss(input, target, this);
+    return huberLoss(input, target, { reduction: this.reduction, delta: this.delta });
   }
 }
 
@@ -114,7 +116,7 @@ export class BCELoss extends Loss {
     this.registerBuffer('weight', options.weight ?? null);
   }
   forward(input: Tensor, target: Tensor): Tensor {
-    return binaryCrossEntropy(input, target, this);
+    return binaryCrossEntropy(input, target, { reduction: this.reduction, weight: this.weight });
   }
 }
 
@@ -130,7 +132,7 @@ export class KLDivLoss extends Loss<Reduction | 'batchmean'> {
     this.logTarget = options.logTarget ?? false;
   }
   forward(input: Tensor, target: Tensor): Tensor {
-    return klDiv(input, target, this);
+    return klDiv(input, target, { reduction: this.reduction, logTarget: this.logTarget });
   }
 }
 
@@ -145,6 +147,7 @@ export class BCEWithLogitsLoss extends Loss {
     this.registerBuffer('posWeight', options.posWeight ?? null, { key: 'pos_weight' });
   }
   forward(input: Tensor, target: Tensor): Tensor {
-    return binaryCrossEntropyWithLogits(input, target, this);
+    const { reduction, weight, posWeight } = this;
+    return binaryCrossEntropyWithLogits(input, target, { reduction, weight, posWeight });
   }
 }

@@ -296,7 +296,7 @@ export class GroupNorm extends Module {
     checkTensor(x, this.constructor.name);
     if (x.shape[1] !== this.numChannels)
       throw new ShapeError(`${this.constructor.name}: expected input [N, ${this.numChannels}, ...], got ${formatShape(x.shape)}`);
-    return groupNorm(x, this.numGroups, this.weight, this.bias, this);
+    return groupNorm(x, this.numGroups, this.weight, this.bias, { eps: this.eps });
   }
 
   override extraRepr(): string {
@@ -351,7 +351,7 @@ export class LayerNorm extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return layerNorm(x, this.normalizedShape, this.weight, this.bias, this);
+    return layerNorm(x, this.normalizedShape, this.weight, this.bias, { eps: this.eps });
   }
 
   override extraRepr(): string {

@@ -24,7 +24,8 @@ export class LocalResponseNorm extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return localResponseNorm(x, this.size, this);
+    const { alpha, beta, k } = this;
+    return localResponseNorm(x, this.size, { alpha, beta, k });
   }
 
   override extraRepr(): string {

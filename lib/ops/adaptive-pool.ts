@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pooling to a given size: the windows share the input out evenly.
 import { ArgumentError, ShapeError } from '../native/errors.js';
+import { boolean, noMore, optionsOf } from '../native/options.js';
 import { checkShape, formatShape } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { checkBatched, checkFloat } from './checks.js';
@@ -14,6 +15,7 @@ export interface AdaptiveMaxPoolOptions {
   /** Give the positions of the maxima, too. Default false. */
   returnIndices?: boolean;
 }
+const adaptiveMaxPoolOptions = optionsOf<AdaptiveMaxPoolOptions>({ returnIndices: boolean });
 
 /** `outputSize` as one entry for each spatial dimension. */
 export function checkOutputSize(outputSize: OutputSize, spatial: number, where: string): readonly (number | null)[] {
@@ -59,6 +61,7 @@ function adaptiveMaxPool(spatial: number, where: string, x: Tensor, outputSize: 
  * @param x [N, C, L] or [C, L], floating
  */
 export function adaptiveAvgPool1d(x: Tensor, outputSize: OutputSize): Tensor {
+  noMore('adaptiveAvgPool1d', arguments.length > 2);
   return adaptiveAvgPool(1, 'adaptiveAvgPool1d', x, outputSize);
 }
 
@@ -72,6 +75,7 @@ export function adaptiveAvgPool1d(x: Tensor, outputSize: OutputSize): Tensor {
  * @throws ShapeError for a wrong rank and a size of 0 (but the batch's); DTypeError; ArgumentError for another outputSize
  */
 export function adaptiveAvgPool2d(x: Tensor, outputSize: OutputSize): Tensor {
+  noMore('adaptiveAvgPool2d', arguments.length > 2);
   return adaptiveAvgPool(2, 'adaptiveAvgPool2d', x, outputSize);
 }
 
@@ -80,6 +84,7 @@ export function adaptiveAvgPool2d(x: Tensor, outputSize: OutputSize): Tensor {
  * @param x [N, C, D, H, W] or [C, D, H, W], floating
  */
 export function adaptiveAvgPool3d(x: Tensor, outputSize: OutputSize): Tensor {
+  noMore('adaptiveAvgPool3d', arguments.length > 2);
   return adaptiveAvgPool(3, 'adaptiveAvgPool3d', x, outputSize);
 }
 
@@ -91,7 +96,8 @@ type Indices = { returnIndices: true };
  */
 export function adaptiveMaxPool1d(x: Tensor, outputSize: OutputSize, options: Indices): [values: Tensor, indices: Tensor];
 export function adaptiveMaxPool1d(x: Tensor, outputSize: OutputSize, options?: AdaptiveMaxPoolOptions): Tensor;
-export function adaptiveMaxPool1d(x: Tensor, outputSize: OutputSize, options: AdaptiveMaxPoolOptions = {}): Tensor | [Tensor, Tensor] {
+export function adaptiveMaxPool1d(x: Tensor, outputSize: OutputSize, options?: AdaptiveMaxPoolOptions): Tensor | [Tensor, Tensor] {
+  options = adaptiveMaxPoolOptions('adaptiveMaxPool1d', options, arguments.length > 3);
   return adaptiveMaxPool(1, 'adaptiveMaxPool1d', x, outputSize, options);
 }
 
@@ -106,7 +112,8 @@ export function adaptiveMaxPool1d(x: Tensor, outputSize: OutputSize, options: Ad
  */
 export function adaptiveMaxPool2d(x: Tensor, outputSize: OutputSize, options: Indices): [values: Tensor, indices: Tensor];
 export function adaptiveMaxPool2d(x: Tensor, outputSize: OutputSize, options?: AdaptiveMaxPoolOptions): Tensor;
-export function adaptiveMaxPool2d(x: Tensor, outputSize: OutputSize, options: AdaptiveMaxPoolOptions = {}): Tensor | [Tensor, Tensor] {
+export function adaptiveMaxPool2d(x: Tensor, outputSize: OutputSize, options?: AdaptiveMaxPoolOptions): Tensor | [Tensor, Tensor] {
+  options = adaptiveMaxPoolOptions('adaptiveMaxPool2d', options, arguments.length > 3);
   return adaptiveMaxPool(2, 'adaptiveMaxPool2d', x, outputSize, options);
 }
 
@@ -116,6 +123,7 @@ export function adaptiveMaxPool2d(x: Tensor, outputSize: OutputSize, options: Ad
  */
 export function adaptiveMaxPool3d(x: Tensor, outputSize: OutputSize, options: Indices): [values: Tensor, indices: Tensor];
 export function adaptiveMaxPool3d(x: Tensor, outputSize: OutputSize, options?: AdaptiveMaxPoolOptions): Tensor;
-export function adaptiveMaxPool3d(x: Tensor, outputSize: OutputSize, options: AdaptiveMaxPoolOptions = {}): Tensor | [Tensor, Tensor] {
+export function adaptiveMaxPool3d(x: Tensor, outputSize: OutputSize, options?: AdaptiveMaxPoolOptions): Tensor | [Tensor, Tensor] {
+  options = adaptiveMaxPoolOptions('adaptiveMaxPool3d', options, arguments.length > 3);
   return adaptiveMaxPool(3, 'adaptiveMaxPool3d', x, outputSize, options);
 }

@@ -5,6 +5,7 @@
 // normalisations of layers and groups are computed in float32; the others take what they get.
 import { Mode } from '../autograd/mode.js';
 import { ArgumentError } from '../native/errors.js';
+import { boolean, noMore, optionsOf } from '../native/options.js';
 import { recordingNow } from '../native/recording.js';
 import { isFloating, type DType } from '../tensor/dtype.js';
 import { hold, letGoOf, Tensor } from '../tensor/tensor.js';
@@ -16,6 +17,7 @@ export interface AutocastOptions {
   /** Whether the half form of a parameter is kept until the end, for layers that are called again. Default true. */
   cacheEnabled?: boolean;
 }
+const autocastOptions = optionsOf<AutocastOptions>({ enabled: boolean, cacheEnabled: boolean });
 
 interface Scope {
   readonly dtype: 'bfloat16' | 'float16';
@@ -39,7 +41,8 @@ const mode = new Mode<Scope | null>(null, (scope) => scope?.dtype ?? null);
  *
  * @throws ArgumentError for another dtype
  */
-export function autocast<R>(dtype: 'bfloat16' | 'float16', body: () => R, options: AutocastOptions = {}): R {
+export function autocast<R>(dtype: 'bfloat16' | 'float16', body: () => R, options?: AutocastOptions): R {
+  options = autocastOptions('autocast', options, arguments.length > 3);
   const { enabled = true, cacheEnabled = true } = options;
   if (dtype !== 'bfloat16' && dtype !== 'float16')
     throw new ArgumentError(`autocast: dtype must be 'bfloat16' or 'float16', got ${String(dtype)}`);
@@ -64,6 +67,7 @@ export function autocast<R>(dtype: 'bfloat16' | 'float16', body: () => R, option
 
 /** Whether autocast() is on here and now, and with which dtype. */
 export function autocastDType(): 'bfloat16' | 'float16' | null {
+  noMore('autocastDType', arguments.length > 0);
   return mode.get()?.dtype ?? null;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ShapeError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 import { formatShape, numelOf, sameShape } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { checkFloat, checkSameDType } from './checks.js';
@@ -18,6 +19,7 @@ import { permute, reshape } from './view.js';
  * @throws ShapeError, DTypeError when they do not fit together
  */
 export function bilinear(x1: Tensor, x2: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
+  noMore('bilinear', arguments.length > 4);
   const where = 'bilinear';
   for (const [name, t] of Object.entries({ x1, x2, weight, ...(bias ? { bias } : {}) })) {
     checkFloat(checkTensor(t, where, name), where, name);

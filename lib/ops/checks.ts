@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks that several operations make of their arguments, and the layouts that their results share.
 import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
+import { kind } from '../native/options.js';
 import { isFloating } from '../tensor/dtype.js';
 import { channelsLastStrides, contiguousStrides, formatShape, isChannelsLast, isContiguous, type Shape } from '../tensor/shape.js';
 import { viewOf, type Tensor } from '../tensor/tensor.js';
 
 /** One number for every spatial dimension, or one each. */
 export type Sizes = number | readonly number[];
+/** An option that checkSizes() looks at. */
+export const sizes = kind<Sizes>('a number or an array of numbers', (v) => typeof v === 'number' || Array.isArray(v));
 
 /** `value` as one integer of at least `min` for each of `count` dimensions. */
 export function checkSizes(value: Sizes, count: number, min: number, where: string, name: string): readonly number[] {

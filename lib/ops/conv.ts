@@ -3,13 +3,14 @@
 // memory whatever the input's layout: that is what oneDNN and cuDNN run fastest, and no layer after them reorders.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
+import { checked, number, oneOf, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import type { DType } from '../tensor/dtype.js';
 import { channelsLastStrides, checkShape, formatShape, isDense, stridesLike, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { lower } from './autocast.js';
-import { checkBatched, checkChoice, checkFloat, checkInteger, checkSameDType, checkSizes, type Sizes } from './checks.js';
+import { checkBatched, checkFloat, checkInteger, checkSameDType, checkSizes, sizes, type Sizes } from './checks.js';
 import { binaryKernel, reduceKernel } from './kernels.js';
 import { add } from './pointwise.js';
 import { channelsBehind, channelsFirst, namedPadding, type NamedPadding } from './layout.js';
@@ -26,6 +27,8 @@ export interface ConvOptions {
   /** Number of groups that channels are divided into, each convolved by itself. Default 1. */
   groups?: number;
 }
+/** @internal */
+export const convOptions = optionsOf<ConvOptions>({ stride: sizes, padding: checked, dilation: sizes, groups: number });
 
 /** conv2d() by TensorFlow's conventions. */
 export interface NhwcConvOptions extends Omit<ConvOptions, 'padding'> {
@@ -33,6 +36,8 @@ export interface NhwcConvOptions extends Omit<ConvOptions, 'padding'> {
   /** As in TensorFlow, or zeros on both sides of each dimension. Default 0. */
   padding?: Sizes | NamedPadding;
 }
+type Conv2dOptions = (ConvOptions & { layout?: 'NCHW' }) | NhwcConvOptions;
+const conv2dOptions = optionsOf<Conv2dOptions>({ ...convOptions.schema, layout: oneOf('NCHW', 'NHWC') });
 
 export interface ConvTransposeOptions {
   /** Default 1. */
@@ -46,6 +51,14 @@ export interface ConvTransposeOptions {
   /** Default 1. */
   dilation?: Sizes;
 }
+/** @internal */
+export const convTransposeOptions = optionsOf<ConvTransposeOptions>({
+  stride: sizes,
+  padding: sizes,
+  outputPadding: sizes,
+  groups: number,
+  dilation: sizes,
+});
 
 // The attributes of the native convolutions: stride, padding and dilation of three dimensions each, and the groups.
 type Attributes = [number, number, number, number, number, number, number, number, number, number];
@@ -233,7 +246,8 @@ function tooSmall(x: Tensor, weight: Tensor, padding: readonly number[], dilatio
  * @throws ShapeError for a wrong rank, channel count or bias, groups that do not divide the channels, and a kernel
  * larger than the padded input; DTypeError; ArgumentError for options out of range
  */
-export function conv1d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvOptions = {}): Tensor {
+export function conv1d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options?: ConvOptions): Tensor {
+  options = convOptions('conv1d', options, arguments.length > 4);
   return convolution(1, 'conv1d', ...lower(x, weight, bias), options);
 }
 
@@ -252,11 +266,11 @@ export function conv2d(
   x: Tensor,
   weight: Tensor,
   bias: Tensor | null = null,
-  options: (ConvOptions & { layout?: 'NCHW' }) | NhwcConvOptions = {},
+  options?: Conv2dOptions,
 ): Tensor {
-  const layout = checkChoice(options.layout ?? 'NCHW', ['NCHW', 'NHWC'], 'conv2d', 'layout');
-  if (layout === 'NHWC') return nhwcConvolution(...lower(x, weight, bias), options as NhwcConvOptions);
-  const { padding } = options;
+  options = conv2dOptions('conv2d', options, arguments.length > 4);
+  if (options.layout === 'NHWC') return nhwcConvolution(...lower(x, weight, bias), options);
+  const padding: unknown = options.padding;
   if (padding === 'SAME' || padding === 'VALID')
     throw new ArgumentError(`conv2d: padding '${padding}' is for layout 'NHWC'; use '${padding.toLowerCase()}'`);
   return convolution(2, 'conv2d', ...lower(x, weight, bias), options);
@@ -271,7 +285,8 @@ export function conv2d(
  * @returns [N, K, D', H', W'] or [K, D', H', W'], channels-last in memory
  * @throws as conv1d
  */
-export function conv3d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvOptions = {}): Tensor {
+export function conv3d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options?: ConvOptions): Tensor {
+  options = convOptions('conv3d', options, arguments.length > 4);
   return convolution(3, 'conv3d', ...lower(x, weight, bias), options);
 }
 
@@ -350,7 +365,8 @@ function transposedConvolution(spatial: number, where: string, x: Tensor, weight
 }
 
 /** Transposed convolution over sequences; see convTranspose2d. */
-export function convTranspose1d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvTransposeOptions = {}): Tensor {
+export function convTranspose1d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options?: ConvTransposeOptions): Tensor {
+  options = convTransposeOptions('convTranspose1d', options, arguments.length > 4);
   return transposedConvolution(1, 'convTranspose1d', ...lower(x, weight, bias), options);
 }
 
@@ -363,11 +379,13 @@ export function convTranspose1d(x: Tensor, weight: Tensor, bias: Tensor | null =
  * @returns [N, K, H', W'] with H' = (H - 1) stride - 2 padding + dilation (kH - 1) + outputPadding + 1
  * @throws as conv1d
  */
-export function convTranspose2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvTransposeOptions = {}): Tensor {
+export function convTranspose2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options?: ConvTransposeOptions): Tensor {
+  options = convTransposeOptions('convTranspose2d', options, arguments.length > 4);
   return transposedConvolution(2, 'convTranspose2d', ...lower(x, weight, bias), options);
 }
 
 /** Transposed convolution over volumes; see convTranspose2d. */
-export function convTranspose3d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: ConvTransposeOptions = {}): Tensor {
+export function convTranspose3d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options?: ConvTransposeOptions): Tensor {
+  options = convTransposeOptions('convTranspose3d', options, arguments.length > 4);
   return transposedConvolution(3, 'convTranspose3d', ...lower(x, weight, bias), options);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // New tensors from values, numbers and files of other tensors.
 import { ArgumentError, ShapeError } from '../native/errors.js';
+import { boolean, checked, noMore, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { device as toDevice, type Device, type DeviceLike } from '../tensor/device.js';
@@ -16,11 +17,14 @@ export interface TensorOptions<D extends DType = DType> {
   /** Default false. */
   requiresGrad?: boolean;
 }
+/** @internal */
+export const tensorOptions = optionsOf<TensorOptions>({ dtype: checked, device: checked, requiresGrad: boolean });
 
 let defaultDevice: DeviceLike = 'cpu';
 
 /** The device of tensors that are created without saying where. */
 export function setDefaultDevice(name: DeviceLike): void {
+  noMore('setDefaultDevice', arguments.length > 1);
   toDevice(name);
   defaultDevice = name;
 }
@@ -88,6 +92,7 @@ function inferDType(data: TensorData, flat: readonly (number | boolean | bigint)
   return flat.some((x) => typeof x === 'bigint') ? 'int64' : 'float32';
 }
 
+const tensorDataOptions = optionsOf<TensorOptions & { shape?: Shape }>({ ...tensorOptions.schema, shape: checked });
 /**
  * A tensor with a copy of the given values.
  *
@@ -97,8 +102,9 @@ function inferDType(data: TensorData, flat: readonly (number | boolean | bigint)
  */
 export function tensor<D extends DType = DType>(
   data: TensorData,
-  options: TensorOptions<D> & { shape?: Shape } = {},
+  options?: TensorOptions<D> & { shape?: Shape },
 ): Tensor<Shape, D> {
+  options = tensorDataOptions('tensor', options, arguments.length > 2);
   if (data instanceof Tensor) throw new ArgumentError('tensor: expected values, got a Tensor; use clone() or to()');
   let flat: ArrayLike<number | boolean | bigint>;
   let shape: Shape = shapeOf(data);
@@ -147,7 +153,8 @@ function toBigInt(x: number | boolean | bigint): bigint {
 }
 
 /** Memory with undefined contents. */
-export function empty<D extends DType = 'float32'>(shape: Shape, options: TensorOptions<D> = {}): Tensor<Shape, D> {
+export function empty<D extends DType = 'float32'>(shape: Shape, options?: TensorOptions<D>): Tensor<Shape, D> {
+  options = tensorOptions('empty', options, arguments.length > 2);
   const dtype = checkDType(options.dtype ?? 'float32', 'empty') as D;
   return finish(emptyTensor(checkShape(shape, 'empty'), dtype, placeOf(options)), options) as Tensor<Shape, D>;
 }
@@ -156,18 +163,21 @@ export function empty<D extends DType = 'float32'>(shape: Shape, options: Tensor
 export function full<D extends DType = 'float32'>(
   shape: Shape,
   value: number | boolean,
-  options: TensorOptions<D> = {},
+  options?: TensorOptions<D>,
 ): Tensor<Shape, D> {
+  options = tensorOptions('full', options, arguments.length > 3);
   const dtype = checkDType(options.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32'), 'full');
   const result = fullKernel(checkShape(shape, 'full'), Number(value), dtype, placeOf(options));
   return finish(result, options) as Tensor<Shape, D>;
 }
 
-export function zeros<D extends DType = 'float32'>(shape: Shape, options: TensorOptions<D> = {}): Tensor<Shape, D> {
+export function zeros<D extends DType = 'float32'>(shape: Shape, options?: TensorOptions<D>): Tensor<Shape, D> {
+  options = tensorOptions('zeros', options, arguments.length > 2);
   return full(checkShape(shape, 'zeros'), 0, options);
 }
 
-export function ones<D extends DType = 'float32'>(shape: Shape, options: TensorOptions<D> = {}): Tensor<Shape, D> {
+export function ones<D extends DType = 'float32'>(shape: Shape, options?: TensorOptions<D>): Tensor<Shape, D> {
+  options = tensorOptions('ones', options, arguments.length > 2);
   return full(checkShape(shape, 'ones'), 1, options);
 }
 
@@ -179,13 +189,16 @@ function filledLike(x: Tensor, value: number, options: TensorOptions, where: str
 }
 
 /** Shape, dtype, device and layout of x unless given otherwise. */
-export function zerosLike(x: Tensor, options: TensorOptions = {}): Tensor {
+export function zerosLike(x: Tensor, options?: TensorOptions): Tensor {
+  options = tensorOptions('zerosLike', options, arguments.length > 2);
   return filledLike(x, 0, options, 'zerosLike');
 }
-export function onesLike(x: Tensor, options: TensorOptions = {}): Tensor {
+export function onesLike(x: Tensor, options?: TensorOptions): Tensor {
+  options = tensorOptions('onesLike', options, arguments.length > 2);
   return filledLike(x, 1, options, 'onesLike');
 }
-export function fullLike(x: Tensor, value: number, options: TensorOptions = {}): Tensor {
+export function fullLike(x: Tensor, value: number, options?: TensorOptions): Tensor {
+  options = tensorOptions('fullLike', options, arguments.length > 3);
   return filledLike(x, value, options, 'fullLike');
 }
 
@@ -197,7 +210,7 @@ export function arange(end: number, options?: TensorOptions): Tensor;
 export function arange(start: number, end: number, options?: TensorOptions): Tensor;
 export function arange(start: number, end: number, step: number, options?: TensorOptions): Tensor;
 export function arange(...args: (number | TensorOptions | undefined)[]): Tensor {
-  const [numbers, options] = withOptions(args);
+  const [numbers, options] = withOptions(args, 3, 'arange');
   const [from, to, step] = [numbers.length > 1 ? numbers[0]! : 0, numbers[numbers.length > 1 ? 1 : 0]!, numbers[2] ?? 1];
   if (!Number.isFinite(from) || !Number.isFinite(to) || !Number.isFinite(step) || step === 0 || (to - from) / step < 0)
     throw new ArgumentError(`arange: no sequence from ${from} to ${to} in steps of ${step}`);
@@ -208,14 +221,18 @@ export function arange(...args: (number | TensorOptions | undefined)[]): Tensor 
   return finish(y as Tensor, options);
 }
 
-// Leading numbers, and the options object after them.
-function withOptions(args: readonly (number | TensorOptions | undefined)[]): [numbers: number[], options: TensorOptions] {
-  const numbers = args.filter((x): x is number => typeof x === 'number');
-  return [numbers, args.find((x) => typeof x === 'object') ?? {}];
+// At most `most` leading numbers, and the options object after them.
+function withOptions(args: readonly (number | TensorOptions | undefined)[], most: number, where: string): [numbers: number[], options: TensorOptions] {
+  const numbers: number[] = [];
+  while (numbers.length < most && typeof args[numbers.length] === 'number') numbers.push(args[numbers.length] as number);
+  const rest = args.slice(numbers.length);
+  while (rest.length > 1 && rest[0] === undefined) rest.shift(); // numbers that are left out
+  return [numbers, tensorOptions(where, rest[0] as TensorOptions | undefined, rest.length > 1)];
 }
 
 /** `steps` numbers from start to end, both included. */
-export function linspace(start: number, end: number, steps: number, options: TensorOptions = {}): Tensor {
+export function linspace(start: number, end: number, steps: number, options?: TensorOptions): Tensor {
+  options = tensorOptions('linspace', options, arguments.length > 4);
   if (!Number.isInteger(steps) || steps < 0) throw new ArgumentError(`linspace: steps must be a count, got ${steps}`);
   const values = Float64Array.from({ length: steps }, (_, i) =>
     i === steps - 1 && steps > 1 ? end : start + ((end - start) * i) / Math.max(steps - 1, 1),
@@ -227,7 +244,7 @@ export function linspace(start: number, end: number, steps: number, options: Ten
 export function eye(rows: number, options?: TensorOptions): Tensor;
 export function eye(rows: number, columns: number, options?: TensorOptions): Tensor;
 export function eye(...args: (number | TensorOptions | undefined)[]): Tensor {
-  const [[rows = NaN, columns = rows], options] = withOptions(args);
+  const [[rows = NaN, columns = rows], options] = withOptions(args, 2, 'eye');
   checkShape([rows, columns], 'eye');
   const dtype = options.dtype ?? 'float32';
   const values = newArray(isFloating(dtype) ? 'float32' : 'int32', rows * columns);

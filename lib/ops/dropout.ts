@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { defineOp, type Context } from '../autograd/op.js';
 import { ShapeError } from '../native/errors.js';
+import { boolean, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { formatShape, isDense, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
-import type { InPlace } from './activation.js';
+import { inPlaceOptions, type InPlace } from './activation.js';
 import { checkFloat, checkNumber } from './checks.js';
 import { rewrite } from './inplace.js';
 import { binaryKernel, copyKernel, fullKernel, like } from './kernels.js';
@@ -79,6 +80,7 @@ export interface DropoutOptions extends InPlace {
   /** x itself is returned if false. Default true. */
   training?: boolean;
 }
+const dropoutOptions = optionsOf<DropoutOptions>({ p: number, training: boolean, ...inPlaceOptions.schema });
 
 function checkDropout(x: Tensor, p: number, where: string): void {
   checkTensor(x, where);
@@ -94,7 +96,8 @@ function checkDropout(x: Tensor, p: number, where: string): void {
  * @throws ArgumentError for a p outside [0, 1]; DTypeError; with inplace AutogradError for a leaf that requires
  * gradients
  */
-export function dropout(x: Tensor, { p = 0.5, training = true, inplace = false }: DropoutOptions = {}): Tensor {
+export function dropout(x: Tensor, options?: DropoutOptions): Tensor {
+  const { p = 0.5, training = true, inplace = false } = dropoutOptions('dropout', options, arguments.length > 2);
   checkDropout(x, p, 'dropout');
   if (!training || p === 0) return x;
   if (p === 1) return scale(x, fullKernel([], 0, x.dtype, x.device), null, inplace);
@@ -116,7 +119,8 @@ function channelShape(x: Tensor, rank: number): Shape {
 }
 
 function featureDropout(name: string, dims: string, ranks: readonly number[], batchRank: number) {
-  return (x: Tensor, { p = 0.5, training = true, inplace = false }: DropoutOptions = {}): Tensor => {
+  return function (x: Tensor, options?: DropoutOptions): Tensor {
+    const { p = 0.5, training = true, inplace = false } = dropoutOptions(name, options, arguments.length > 2);
     checkDropout(x, p, name);
     if (!ranks.includes(x.ndim))
       throw new ShapeError(`${name}: expected input ${dims}, got ${formatShape(x.shape)}`);
@@ -149,7 +153,8 @@ export const dropout3d = featureDropout('dropout3d', '[N, C, D, H, W] or [C, D, 
 const ALPHA = -1.7580993408473766; // where SELU saturates: minus its scale times its alpha
 
 function alphaFamily(name: string, shapeOf: (x: Tensor) => Shape) {
-  return (x: Tensor, { p = 0.5, training = true, inplace = false }: DropoutOptions = {}): Tensor => {
+  return function (x: Tensor, options?: DropoutOptions): Tensor {
+    const { p = 0.5, training = true, inplace = false } = dropoutOptions(name, options, arguments.length > 2);
     checkDropout(x, p, name);
     const shape = shapeOf(x);
     if (!training || p === 0) return x;

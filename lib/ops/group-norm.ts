@@ -4,6 +4,7 @@
 import { withoutGrad } from '../autograd/mode.js';
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
+import { boolean, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import type { DType } from '../tensor/dtype.js';
@@ -59,6 +60,7 @@ export interface NormOptions {
   /** Added to the variance. Default 1e-5. */
   eps?: number;
 }
+const normOptions = optionsOf<NormOptions>({ eps: number });
 
 /**
  * Group normalisation (Wu and He, arXiv:1803.08494): channels are divided into groups, and each group of each sample is
@@ -77,8 +79,9 @@ export function groupNorm(
   numGroups: number,
   weight: Tensor | null = null,
   bias: Tensor | null = null,
-  { eps = 1e-5 }: NormOptions = {},
+  options?: NormOptions,
 ): Tensor {
+  const { eps = 1e-5 } = normOptions('groupNorm', options, arguments.length > 5);
   const where = 'groupNorm';
   checkRank(x, where);
   checkInteger(numGroups, 1, where, 'numGroups');
@@ -107,8 +110,9 @@ export function layerNorm(
   normalizedShape: number | readonly number[],
   weight: Tensor | null = null,
   bias: Tensor | null = null,
-  { eps = 1e-5 }: NormOptions = {},
+  options?: NormOptions,
 ): Tensor {
+  const { eps = 1e-5 } = normOptions('layerNorm', options, arguments.length > 5);
   const where = 'layerNorm';
   checkTensor(x, where);
   const shape = checkShape(typeof normalizedShape === 'number' ? [normalizedShape] : normalizedShape, where);
@@ -141,6 +145,11 @@ export interface InstanceNormOptions extends NormOptions {
   /** How much of the samples' mean statistics goes into the running ones. Default 0.1. */
   momentum?: number;
 }
+const instanceNormOptions = optionsOf<InstanceNormOptions>({
+  ...normOptions.schema,
+  useInputStats: boolean,
+  momentum: number,
+});
 
 /**
  * Instance normalisation (Ulyanov et al., arXiv:1607.08022): each channel of each sample by its own mean and variance,
@@ -161,8 +170,9 @@ export function instanceNorm(
   runningVar: Tensor | null = null,
   weight: Tensor | null = null,
   bias: Tensor | null = null,
-  { useInputStats = true, momentum = 0.1, eps = 1e-5 }: InstanceNormOptions = {},
+  options?: InstanceNormOptions,
 ): Tensor {
+  const { useInputStats = true, momentum = 0.1, eps = 1e-5 } = instanceNormOptions('instanceNorm', options, arguments.length > 6);
   return instanceNormFrom('instanceNorm', x, runningMean, runningVar, weight, bias, { useInputStats, momentum, eps });
 }
 

@@ -5,6 +5,7 @@ import { isGradEnabled } from '../autograd/mode.js';
 import type { Node } from '../autograd/op.js';
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
+import { noMore } from '../native/options.js';
 import { run } from '../native/run.js';
 import { dtypeCategory } from '../tensor/dtype.js';
 import { broadcastShapes, formatShape, sameShape } from '../tensor/shape.js';
@@ -46,7 +47,8 @@ export function rewrite(x: Tensor, where: string): Tensor {
 }
 
 function inPlace(name: string, op: BinaryId) {
-  return (x: Tensor, other: Operand): Tensor => {
+  return function (x: Tensor, other: Operand): Tensor {
+    noMore(name, arguments.length > 2);
     mutate(x, name);
     const dtype = resultDType(x, other, name);
     if (dtypeCategory(dtype) > dtypeCategory(x.dtype))
@@ -69,16 +71,19 @@ export const div_ = inPlace('div_', Op.div);
 
 /** Sets all elements to `value`. */
 export function fill_(x: Tensor, value: number | boolean): Tensor {
+  noMore('fill_', arguments.length > 2);
   run(Op.fill, [], [mutate(x, 'fill_')], [Number(value)]);
   return x;
 }
 
 export function zero_(x: Tensor): Tensor {
+  noMore('zero_', arguments.length > 1);
   return fill_(x, 0);
 }
 
 /** Copies the values of `source`, broadcast and converted to x's dtype. */
 export function copy_(x: Tensor, source: Tensor): Tensor {
+  noMore('copy_', arguments.length > 2);
   checkTensor(source, 'copy_', 'source');
   if (!sameShape(broadcastShapes(checkTensor(x, 'copy_').shape, source.shape, 'copy_'), x.shape))
     throw new ShapeError(`copy_: shape ${formatShape(source.shape)} cannot be broadcast to ${formatShape(x.shape)}`);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Resizing by interpolation. Coordinates and weights are PyTorch's, computed in float64.
 import { ArgumentError, ShapeError } from '../native/errors.js';
+import { boolean, checked, nullable, optionsOf } from '../native/options.js';
 import { checkShape, formatShape } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d } from './adaptive-pool.js';
@@ -24,6 +25,15 @@ export interface InterpolateOptions {
   /** With 'bilinear' and 'bicubic': widen the filter when making an image smaller. Default false. */
   antialias?: boolean;
 }
+/** @internal */
+export const interpolateOptions = optionsOf<InterpolateOptions>({
+  size: checked,
+  scaleFactor: checked,
+  mode: checked,
+  alignCorners: nullable(boolean),
+  recomputeScaleFactor: nullable(boolean),
+  antialias: boolean,
+});
 
 // ---- coordinates and weights of one dimension ------------------------------------------------------------------------
 
@@ -137,6 +147,7 @@ export function checkInterpolation(options: InterpolateOptions, name: string): v
  * (but the batch's) and an empty result; DTypeError
  */
 export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
+  options = interpolateOptions('interpolate', options, arguments.length > 2);
   checkFloat(checkTensor(x, where), where);
   checkInterpolation(options, where);
   const { mode = 'nearest', alignCorners, antialias = false } = options;

@@ -2,6 +2,7 @@
 // Tensors put together.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { promoteDTypes, type DType } from '../tensor/dtype.js';
@@ -66,6 +67,7 @@ const isEmptyVector = (shape: Shape) => shape.length === 1 && shape[0] === 0;
  * @throws ShapeError when the shapes do not fit; ArgumentError for an empty list
  */
 export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
+  noMore('cat', arguments.length > 2);
   checkList(tensors, 'cat');
   const parts = tensors.filter((x) => !isEmptyVector(x.shape));
   if (parts.length === 0) return joinOp(oneDType(tensors), normalizeDim(dim, 1, 'cat'), false);
@@ -85,6 +87,7 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
  * @throws ShapeError when the shapes differ; ArgumentError for an empty list
  */
 export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
+  noMore('stack', arguments.length > 2);
   checkList(tensors, 'stack');
   const model = tensors[0]!;
   const at = normalizeDim(dim, model.ndim + 1, 'stack');

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // PyTorch's reductions of losses.
+import { checked, optionsOf } from '../native/options.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { checkChoice } from './checks.js';
 import { mean, sum } from './reduce.js';
@@ -11,6 +12,8 @@ export interface LossOptions {
   /** Default 'mean'. */
   reduction?: Reduction;
 }
+/** @internal */
+export const lossOptions = optionsOf<LossOptions>({ reduction: checked });
 
 /** In the order of the native codes. */
 export const reductions = ['none', 'mean', 'sum'] as const;

@@ -3,6 +3,7 @@
 import { isGradEnabled } from '../autograd/mode.js';
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../native/errors.js';
+import { checked, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { rememberOrigin, run } from '../native/run.js';
 import { isFloating, type DType } from '../tensor/dtype.js';
@@ -11,7 +12,7 @@ import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
 import { checkFloat, checkNumber, checkSameDType } from './checks.js';
 import { like } from './kernels.js';
-import { checkReduction, reductions, type LossOptions } from './loss-options.js';
+import { checkReduction, reductions, lossOptions, type LossOptions } from './loss-options.js';
 import { add, mul, neg } from './pointwise.js';
 import { mean, sum } from './reduce.js';
 import { logSoftmax } from './softmax.js';
@@ -23,11 +24,15 @@ export interface NllLossOptions extends LossOptions {
   /** Targets of this value do not count. Default -100. */
   ignoreIndex?: number;
 }
+/** @internal */
+export const nllLossOptions = optionsOf<NllLossOptions>({ ...lossOptions.schema, weight: checked, ignoreIndex: number });
 
 export interface CrossEntropyOptions extends NllLossOptions {
   /** The part of each target that is spread evenly over all classes. In [0, 1], default 0. */
   labelSmoothing?: number;
 }
+/** @internal */
+export const crossEntropyOptions = optionsOf<CrossEntropyOptions>({ ...nllLossOptions.schema, labelSmoothing: number });
 
 interface ClassKept {
   reduction: number;
@@ -136,7 +141,8 @@ function classLoss(
  * outside [0, C) other than ignoreIndex is found while the operation runs: the next operation, or reading a value,
  * throws IndexError.
  */
-export function crossEntropy(scores: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
+export function crossEntropy(scores: Tensor, target: Tensor, options?: CrossEntropyOptions): Tensor {
+  options = crossEntropyOptions('crossEntropy', options, arguments.length > 3);
   const where = 'crossEntropy';
   const input = full(checkTensor(scores, where));
   checkTensor(target, where, 'target');
@@ -172,7 +178,8 @@ function softCrossEntropy(input: Tensor, target: Tensor, options: CrossEntropyOp
  * @param target class numbers, int64, int32 or uint8: [N], [N, ...] or []
  * @returns and throws as crossEntropy
  */
-export function nllLoss(logProbs: Tensor, target: Tensor, options: NllLossOptions = {}): Tensor {
+export function nllLoss(logProbs: Tensor, target: Tensor, options?: NllLossOptions): Tensor {
+  options = nllLossOptions('nllLoss', options, arguments.length > 3);
   const input = full(checkTensor(logProbs, 'nllLoss'));
   checkTensor(target, 'nllLoss', 'target');
   checkClasses(input, options.weight, 'nllLoss');

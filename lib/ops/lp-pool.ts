@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError } from '../native/errors.js';
+import { boolean, optionsOf } from '../native/options.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
-import { checkFloat, checkNumber, checkSizes, type Sizes } from './checks.js';
+import { checkFloat, checkNumber, checkSizes, sizes, type Sizes } from './checks.js';
 import { relu } from './activation.js';
 import { abs, mul, pow, sign } from './pointwise.js';
 import { avgPool1d, avgPool2d, avgPool3d } from './pool.js';
@@ -12,6 +13,8 @@ export interface LPPoolOptions {
   /** Let windows reach over the end of the input, instead of leaving a rest out. Default false. */
   ceilMode?: boolean;
 }
+/** @internal */
+export const lpPoolOptions = optionsOf<LPPoolOptions>({ stride: sizes, ceilMode: boolean });
 
 const avgPools = [undefined, avgPool1d, avgPool2d, avgPool3d] as const;
 
@@ -35,7 +38,8 @@ function lpPool(spatial: 1 | 2 | 3, where: string, x: Tensor, normType: number, 
  * p-norms of windows of a sequence; see lpPool2d.
  * @param x [N, C, L] or [C, L], floating
  */
-export function lpPool1d(x: Tensor, normType: number, kernelSize: Sizes, options: LPPoolOptions = {}): Tensor {
+export function lpPool1d(x: Tensor, normType: number, kernelSize: Sizes, options?: LPPoolOptions): Tensor {
+  options = lpPoolOptions('lpPool1d', options, arguments.length > 4);
   return lpPool(1, 'lpPool1d', x, normType, kernelSize, options);
 }
 
@@ -48,7 +52,8 @@ export function lpPool1d(x: Tensor, normType: number, kernelSize: Sizes, options
  * @returns [N, C, H', W'] (or without N)
  * @throws as avgPool2d; ArgumentError for a normType of 0
  */
-export function lpPool2d(x: Tensor, normType: number, kernelSize: Sizes, options: LPPoolOptions = {}): Tensor {
+export function lpPool2d(x: Tensor, normType: number, kernelSize: Sizes, options?: LPPoolOptions): Tensor {
+  options = lpPoolOptions('lpPool2d', options, arguments.length > 4);
   return lpPool(2, 'lpPool2d', x, normType, kernelSize, options);
 }
 
@@ -56,6 +61,7 @@ export function lpPool2d(x: Tensor, normType: number, kernelSize: Sizes, options
  * p-norms of windows of a volume; see lpPool2d.
  * @param x [N, C, D, H, W] or [C, D, H, W], floating
  */
-export function lpPool3d(x: Tensor, normType: number, kernelSize: Sizes, options: LPPoolOptions = {}): Tensor {
+export function lpPool3d(x: Tensor, normType: number, kernelSize: Sizes, options?: LPPoolOptions): Tensor {
+  options = lpPoolOptions('lpPool3d', options, arguments.length > 4);
   return lpPool(3, 'lpPool3d', x, normType, kernelSize, options);
 }

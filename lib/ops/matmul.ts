@@ -2,6 +2,7 @@
 // Matrix products and the fully connected layer.
 import { defineOp, type Context } from '../autograd/op.js';
 import { DTypeError, ShapeError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { broadcastShapes, checkShape, contiguousStrides, formatShape, isContiguous, numelOf, sameShape, type Shape } from '../tensor/shape.js';
@@ -100,6 +101,7 @@ function checkOperands(a: Tensor, b: Tensor, where: string): void {
  * @throws DTypeError for different dtypes, and for bool
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
+  noMore('matmul', arguments.length > 2);
   checkTensor(a, 'matmul', 'the first operand');
   checkTensor(b, 'matmul', 'the second operand');
   const inner = b.ndim === 1 ? 0 : b.ndim - 2;
@@ -118,6 +120,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
  * @throws ShapeError unless the operands are [M, K] and [K, N]
  */
 export function mm(a: Tensor, b: Tensor): Tensor {
+  noMore('mm', arguments.length > 2);
   return product2(a, b, 2, 'mm', '[M, K] and [K, N]');
 }
 
@@ -126,6 +129,7 @@ export function mm(a: Tensor, b: Tensor): Tensor {
  * @throws ShapeError unless the operands are [B, M, K] and [B, K, N]
  */
 export function bmm(a: Tensor, b: Tensor): Tensor {
+  noMore('bmm', arguments.length > 2);
   return product2(a, b, 3, 'bmm', '[B, M, K] and [B, K, N]');
 }
 
@@ -213,6 +217,7 @@ function linearLayer(x: Tensor, weight: Tensor, bias: Tensor | null, relu: boole
  * @throws ShapeError, DTypeError when they do not fit together
  */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
+  noMore('linear', arguments.length > 3);
   return linearLayer(...lower(x, weight, bias), false);
 }
 

@@ -10,7 +10,7 @@ import { checkFloat } from './checks.js';
 import { binaryKernel, like, reduceKernel, unaryKernel } from './kernels.js';
 import { abs, ne } from './pointwise.js';
 import { cast } from './promote.js';
-import { amax, amin, sum, type Dims, type ReduceOptions } from './reduce.js';
+import { amax, amin, reduceOptions, sum, type Dims, type ReduceOptions } from './reduce.js';
 import { reshape } from './view.js';
 
 // (sum |x|^p)^(1/p) with the reduced dimensions kept.
@@ -45,18 +45,19 @@ const powerOp = defineOp({
  * @param input floating; float16 and bfloat16 are computed in float32
  * @throws DTypeError; ShapeError for dimensions that do not exist; ArgumentError when p is not a number
  */
-export function norm(input: Tensor, p = 2, dim?: Dims, { keepdim = false }: ReduceOptions = {}): Tensor {
+export function norm(input: Tensor, p = 2, dim?: Dims, options?: ReduceOptions): Tensor {
+  const { keepdim = false } = reduceOptions('norm', options, arguments.length > 4);
   const x = full(checkTensor(input, 'norm'));
   checkFloat(x, 'norm');
   if (typeof p !== 'number' || Number.isNaN(p)) throw new ArgumentError(`norm: p must be a number, got ${String(p)}`);
   const dims = normalizeDims(dim ?? undefined, x.ndim, 'norm');
-  const options = { keepdim };
-  if (Math.abs(p) === Infinity) return (p > 0 ? amax : amin)(abs(x), dims, options);
+  const kept = { keepdim };
+  if (Math.abs(p) === Infinity) return (p > 0 ? amax : amin)(abs(x), dims, kept);
   const narrow = x.dtype === 'float16' || x.dtype === 'bfloat16';
   const wide = narrow ? cast(x, 'float32') : x;
   let y: Tensor;
-  if (p === 0) y = sum(cast(ne(wide, 0), wide.dtype), dims, options);
-  else if (p === 1) y = sum(abs(wide), dims, options);
+  if (p === 0) y = sum(cast(ne(wide, 0), wide.dtype), dims, kept);
+  else if (p === 1) y = sum(abs(wide), dims, kept);
   else {
     y = powerOp(wide, p, dims);
     if (!keepdim) y = reshape(y, x.shape.filter((_, i) => !dims.includes(i)));

@@ -2,6 +2,7 @@
 // Batch normalisation, and what all normalisations share.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
+import { boolean, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import type { DType } from '../tensor/dtype.js';
@@ -188,6 +189,7 @@ export interface BatchNormOptions {
   /** Added to the variance. Default 1e-5. */
   eps?: number;
 }
+const batchNormOptions = optionsOf<BatchNormOptions>({ training: boolean, momentum: number, eps: number });
 
 /**
  * Batch normalisation (Ioffe and Szegedy, arXiv:1502.03167):
@@ -210,8 +212,9 @@ export function batchNorm(
   runningVar: Tensor | null,
   weight: Tensor | null = null,
   bias: Tensor | null = null,
-  { training = false, momentum = 0.1, eps = 1e-5 }: BatchNormOptions = {},
+  options?: BatchNormOptions,
 ): Tensor {
+  const { training = false, momentum = 0.1, eps = 1e-5 } = batchNormOptions('batchNorm', options, arguments.length > 6);
   checkNumber(momentum, 0, 1, 'batchNorm', 'momentum');
   const running = { mean: runningMean, var: runningVar, batches: null };
   return batchNormFused('batchNorm', x, weight, bias, running, { training, momentum, eps, relu: false });

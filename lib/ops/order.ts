@@ -3,6 +3,7 @@
 // sums.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
+import { boolean, checked, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { checkDType, isFloating, type DType } from '../tensor/dtype.js';
@@ -12,7 +13,7 @@ import { checkInteger, withDim } from './checks.js';
 import { copyKernel, like } from './kernels.js';
 import { scatterKernel } from './pick.js';
 import { cast } from './promote.js';
-import { amax, amin, type ReduceOptions } from './reduce.js';
+import { amax, amin, reduceOptions, type ReduceOptions } from './reduce.js';
 
 /** A native operation that gives values along one dimension and where they were. */
 type PositionId = typeof Op.maxDim | typeof Op.minDim | typeof Op.sort | typeof Op.topk;
@@ -73,6 +74,7 @@ function extremesAlong(op: typeof maxOp, where: string, x: Tensor, dim: number, 
 export function max(x: Tensor): Tensor;
 export function max(x: Tensor, dim: number, options?: ReduceOptions): [values: Tensor, indices: Tensor];
 export function max(x: Tensor, dim?: number, options?: ReduceOptions): Tensor | [Tensor, Tensor] {
+  options = reduceOptions('max', options, arguments.length > 3);
   return dim === undefined ? whole(amax, x, 'max') : extremesAlong(maxOp, 'max', x, dim, options);
 }
 
@@ -80,6 +82,7 @@ export function max(x: Tensor, dim?: number, options?: ReduceOptions): Tensor | 
 export function min(x: Tensor): Tensor;
 export function min(x: Tensor, dim: number, options?: ReduceOptions): [values: Tensor, indices: Tensor];
 export function min(x: Tensor, dim?: number, options?: ReduceOptions): Tensor | [Tensor, Tensor] {
+  options = reduceOptions('min', options, arguments.length > 3);
   return dim === undefined ? whole(amin, x, 'min') : extremesAlong(minOp, 'min', x, dim, options);
 }
 
@@ -116,12 +119,14 @@ function positionsAlong(op: typeof Op.maxDim | typeof Op.minDim, where: string, 
  * Position (int64) of the first largest element: in the flattened tensor, or along `dim`. NaN wins.
  * @throws ShapeError when there are no elements or no such dimension
  */
-export function argmax(x: Tensor, dim: number | null = null, { keepdim = false }: ReduceOptions = {}): Tensor {
+export function argmax(x: Tensor, dim: number | null = null, options?: ReduceOptions): Tensor {
+  const { keepdim = false } = reduceOptions('argmax', options, arguments.length > 3);
   return positionsAlong(Op.maxDim, 'argmax', x, dim, keepdim);
 }
 
 /** Position (int64) of the first smallest element; see argmax. */
-export function argmin(x: Tensor, dim: number | null = null, { keepdim = false }: ReduceOptions = {}): Tensor {
+export function argmin(x: Tensor, dim: number | null = null, options?: ReduceOptions): Tensor {
+  const { keepdim = false } = reduceOptions('argmin', options, arguments.length > 3);
   return positionsAlong(Op.minDim, 'argmin', x, dim, keepdim);
 }
 
@@ -135,6 +140,7 @@ export interface SortOptions {
   /** Accepted for PyTorch's sake: equal elements always keep their order. */
   stable?: boolean;
 }
+const sortOptions = optionsOf<SortOptions>({ dim: number, descending: boolean, stable: boolean });
 
 /**
  * The elements in order along one dimension, and the int64 positions that they had. NaN counts as greater than every
@@ -142,13 +148,15 @@ export interface SortOptions {
  *
  * @throws ShapeError when there is no such dimension; DTypeError for bool
  */
-export function sort(x: Tensor, { dim = -1, descending = false }: SortOptions = {}): [values: Tensor, indices: Tensor] {
+export function sort(x: Tensor, options?: SortOptions): [values: Tensor, indices: Tensor] {
+  const { dim = -1, descending = false } = sortOptions('sort', options, arguments.length > 2);
   checkOrdered(x, 'sort');
   return sortOp(x, [normalizeDim(dim, x.ndim, 'sort'), descending ? 1 : 0], x.shape, false);
 }
 
 /** The positions (int64) that sort() gives. */
-export function argsort(x: Tensor, { dim = -1, descending = false }: SortOptions = {}): Tensor {
+export function argsort(x: Tensor, options?: SortOptions): Tensor {
+  const { dim = -1, descending = false } = sortOptions('argsort', options, arguments.length > 2);
   checkOrdered(x, 'argsort');
   return sortOp(x.detach(), [normalizeDim(dim, x.ndim, 'argsort'), descending ? 1 : 0], x.shape, false)[1];
 }
@@ -161,6 +169,7 @@ export interface TopkOptions {
   /** Accepted for PyTorch's sake: the elements always come in order. */
   sorted?: boolean;
 }
+const topkOptions = optionsOf<TopkOptions>({ dim: number, largest: boolean, sorted: boolean });
 
 /**
  * The k largest (or smallest) elements along one dimension in order, and their int64 positions. NaN counts as greater
@@ -168,7 +177,8 @@ export interface TopkOptions {
  *
  * @throws ShapeError when there is no such dimension or it has fewer than k elements; DTypeError for bool
  */
-export function topk(x: Tensor, k: number, { dim = -1, largest = true }: TopkOptions = {}): [values: Tensor, indices: Tensor] {
+export function topk(x: Tensor, k: number, options?: TopkOptions): [values: Tensor, indices: Tensor] {
+  const { dim = -1, largest = true } = topkOptions('topk', options, arguments.length > 3);
   checkOrdered(x, 'topk');
   const at = normalizeDim(dim, x.ndim, 'topk');
   checkInteger(k, 0, 'topk', 'k');
@@ -205,11 +215,13 @@ const cumsumOp = defineOp({
   gradients: [(g, ctx) => (g.ndim === 0 ? g : reversed(runningSum(reversed(g, ctx.params), ctx.params), ctx.params))],
 });
 
+const dtypeOptions = optionsOf<{ dtype?: DType }>({ dtype: checked });
 /**
  * Running sums along `dim`. Integers and bool are summed as int64 unless a dtype is given.
  * @throws ShapeError when there is no such dimension
  */
-export function cumsum(x: Tensor, dim: number, { dtype }: { dtype?: DType } = {}): Tensor {
+export function cumsum(x: Tensor, dim: number, options?: { dtype?: DType }): Tensor {
+  const { dtype } = dtypeOptions('cumsum', options, arguments.length > 3);
   const at = normalizeDim(dim, checkTensor(x, 'cumsum').ndim, 'cumsum');
   const target = dtype === undefined ? (isFloating(x.dtype) ? x.dtype : 'int64') : checkDType(dtype, 'cumsum');
   return cumsumOp(x.dtype === target ? x : cast(x, target), at);

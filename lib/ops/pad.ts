@@ -2,6 +2,7 @@
 // Borders around a tensor: of one value, or of the tensor's own values.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
+import { checked, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { isFloating } from '../tensor/dtype.js';
@@ -21,6 +22,7 @@ export interface PadOptions {
   /** What a constant border is filled with. Default 0. */
   value?: number;
 }
+const padOptions = optionsOf<PadOptions>({ mode: checked, value: number });
 
 // ---- constant --------------------------------------------------------------------------------------------------------
 
@@ -127,7 +129,8 @@ function padByValues(x: Tensor, padding: readonly number[], mode: Exclude<PadMod
  * @throws ArgumentError for padding that is no list of pairs of integers, and a value with another mode than 'constant';
  * ShapeError for padding that leaves nothing or reaches further than the mode can; DTypeError
  */
-export function pad(x: Tensor, padding: readonly number[], { mode = 'constant', value }: PadOptions = {}): Tensor {
+export function pad(x: Tensor, padding: readonly number[], options?: PadOptions): Tensor {
+  const { mode = 'constant', value } = padOptions('pad', options, arguments.length > 3);
   checkTensor(x, 'pad');
   checkChoice(mode, ['constant', 'reflect', 'replicate', 'circular'], 'pad', 'mode');
   if (checkList(padding, 'pad', 'padding').length % 2 || padding.length > 2 * x.ndim || !padding.every(Number.isInteger))

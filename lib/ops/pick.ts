@@ -2,6 +2,7 @@
 // Elements picked, placed and added by position.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, IndexError, ShapeError } from '../native/errors.js';
+import { noMore, nullable, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { rememberOrigin, run } from '../native/run.js';
 import { checkShape, formatShape, isContiguous, contiguousStrides, normalizeDim, type Shape } from '../tensor/shape.js';
@@ -73,6 +74,7 @@ function checkPositions(index: Tensor, where: string): void {
  * reading a value, throws IndexError.
  */
 export function indexSelect(x: Tensor, dim: number, index: Tensor): Tensor {
+  noMore('indexSelect', arguments.length > 3);
   const at = normalizeDim(dim, checkTensor(x, 'indexSelect').ndim, 'indexSelect');
   checkPositions(index, 'indexSelect');
   if (x.ndim === 0 && index.numel !== 1)
@@ -111,6 +113,7 @@ function checkIndex(x: Tensor, dim: number | null, index: Tensor, where: string,
  * @throws as indexSelect
  */
 export function gather(x: Tensor, dim: number, index: Tensor): Tensor {
+  noMore('gather', arguments.length > 3);
   const at = normalizeDim(dim, checkTensor(x, 'gather').ndim, 'gather');
   checkTensor(index, 'gather', 'index');
   checkIndexDType(index, 'gather');
@@ -153,6 +156,7 @@ const scatterAddOp = defineOp({
  * @throws as indexSelect
  */
 export function scatterAdd(x: Tensor, dim: number, index: Tensor, source: Tensor): Tensor {
+  noMore('scatterAdd', arguments.length > 4);
   const at = normalizeDim(dim, checkTensor(x, 'scatterAdd').ndim, 'scatterAdd');
   checkTensor(index, 'scatterAdd', 'index');
   checkTensor(source, 'scatterAdd', 'source');
@@ -185,6 +189,7 @@ const indexAddOp = defineOp({
   ],
 });
 
+const indexAddOptions = optionsOf<{ alpha?: number }>({ alpha: number });
 /**
  * x with the parts of `source` along `dim` added at the given positions.
  *
@@ -193,7 +198,8 @@ const indexAddOp = defineOp({
  * @param options alpha: factor of source, default 1
  * @throws as indexSelect
  */
-export function indexAdd(x: Tensor, dim: number, index: Tensor, source: Tensor, { alpha = 1 }: { alpha?: number } = {}): Tensor {
+export function indexAdd(x: Tensor, dim: number, index: Tensor, source: Tensor, options?: { alpha?: number }): Tensor {
+  const { alpha = 1 } = indexAddOptions('indexAdd', options, arguments.length > 5);
   const at = normalizeDim(dim, checkTensor(x, 'indexAdd').ndim, 'indexAdd');
   checkPositions(index, 'indexAdd');
   checkTensor(source, 'indexAdd', 'source');
@@ -220,6 +226,7 @@ export function indexAdd(x: Tensor, dim: number, index: Tensor, source: Tensor, 
  * range is found while the operation runs: the next operation, or reading a value, throws IndexError.
  */
 export function oneHot(x: Tensor, numClasses = -1): Tensor {
+  noMore('oneHot', arguments.length > 2);
   checkTensor(x, 'oneHot');
   checkIndexDType(x, 'oneHot', 'input');
   let classes = checkInteger(numClasses, -1, 'oneHot', 'numClasses');
@@ -266,6 +273,8 @@ export interface EmbeddingOptions {
   /** A row of the weight that gets no gradient. */
   paddingIdx?: number | null;
 }
+/** @internal */
+export const embeddingOptions = optionsOf<EmbeddingOptions>({ paddingIdx: nullable(number) });
 
 /**
  * Rows of a table.
@@ -275,7 +284,8 @@ export interface EmbeddingOptions {
  * @returns [...input's shape, width]
  * @throws as indexSelect; ArgumentError for a paddingIdx out of range
  */
-export function embedding(input: Tensor, weight: Tensor, { paddingIdx = null }: EmbeddingOptions = {}): Tensor {
+export function embedding(input: Tensor, weight: Tensor, options?: EmbeddingOptions): Tensor {
+  const { paddingIdx = null } = embeddingOptions('embedding', options, arguments.length > 3);
   checkTensor(input, 'embedding');
   checkIndexDType(input, 'embedding', 'input');
   checkTensor(weight, 'embedding', 'weight');

@@ -2,6 +2,7 @@
 // Elementwise operations. Binary ones broadcast their operands as NumPy does and promote dtypes as PyTorch does.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { isFloating } from '../tensor/dtype.js';
@@ -23,7 +24,10 @@ export const square = unary('square', Op.square, {
 // Integers are whole already: they give a copy.
 function rounding(name: string, op: UnaryId) {
   const apply = unary(name, op, {});
-  return (x: Tensor): Tensor => (isFloating(checkTensor(x, name).dtype) ? apply(x) : copyKernel(x));
+  return function (x: Tensor): Tensor {
+    noMore(name, arguments.length > 1);
+    return isFloating(checkTensor(x, name).dtype) ? apply(x) : copyKernel(x);
+  };
 }
 export const floor = rounding('floor', Op.floor);
 export const ceil = rounding('ceil', Op.ceil);
@@ -49,15 +53,19 @@ export const cos = unary('cos', Op.cos, {
 });
 export const erf = unary('erf', Op.erf, { float: true, gradient: by(Op.erfBackward) });
 
-const clampOp = unary<[min: number, max: number]>('clamp', Op.clamp, { gradient: by(Op.clampBackward) });
+const clampOp = unary<[min: number, max: number]>('clamp', Op.clamp, { attributes: 2, gradient: by(Op.clampBackward) });
 /** Limits values to [min, max]; either side may be left open. NaN stays NaN. */
 export function clamp(x: Tensor, min: number | null = null, max: number | null = null): Tensor {
+  noMore('clamp', arguments.length > 3);
   if (min === null && max === null) throw new ArgumentError('clamp: min, max or both must be given');
   return clampOp(x, min ?? -Infinity, max ?? Infinity);
 }
 
 function predicate(name: string, op: UnaryId) {
-  return (x: Tensor): Tensor => unaryKernel(op, checkTensor(x, name), [], 'bool');
+  return function (x: Tensor): Tensor {
+    noMore(name, arguments.length > 1);
+    return unaryKernel(op, checkTensor(x, name), [], 'bool');
+  };
 }
 export const logicalNot = predicate('logicalNot', Op.logicalNot);
 export const isnan = predicate('isnan', Op.isnan);
@@ -103,7 +111,8 @@ function binary(name: string, op: BinaryId, { float = false, full: precise = fal
     },
     gradients: gradients ? [gradient(0), gradient(1)] : [null, null],
   });
-  return (a: Operand, b: Operand): Tensor => {
+  return function (a: Operand, b: Operand): Tensor {
+    noMore(name, arguments.length > 2);
     const [x, y] = precise ? promote(full(a), full(b), name, float) : promote(a, b, name, float);
     return apply(x, y);
   };
@@ -151,7 +160,8 @@ export const remainder = binary('remainder', Op.remainder, {
 export const floorDivide = binary('floorDivide', Op.floorDivide, {});
 
 function comparison(name: string, op: BinaryId) {
-  return (a: Operand, b: Operand): Tensor => {
+  return function (a: Operand, b: Operand): Tensor {
+    noMore(name, arguments.length > 2);
     const [x, y] = promote(a, b, name);
     return binaryKernel(op, x, y, [], name, 'bool');
   };
@@ -199,6 +209,7 @@ const whereOp = defineOp({
 
 /** a where the condition is true, else b; all three broadcast. */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
+  noMore('where', arguments.length > 3);
   checkTensor(condition, 'where', 'condition');
   if (condition.dtype !== 'bool')
     throw new ArgumentError(`where: the condition must be bool, got ${condition.dtype}`);

@@ -2,11 +2,12 @@
 // Maximum and average pooling of one to three spatial dimensions. Results keep the input's memory layout.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
+import { boolean, checked, nullable, number, oneOf, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { checkShape, formatShape, stridesLike, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
-import { checkBatched, checkChoice, checkFloat, checkInteger, checkSizes, stridesAs, type Sizes } from './checks.js';
+import { checkBatched, checkChoice, checkFloat, checkInteger, checkSizes, stridesAs, sizes, type Sizes } from './checks.js';
 import { copyKernel } from './kernels.js';
 import { channelsBehind, channelsFirst, namedPadding, type NamedPadding } from './layout.js';
 import { squeeze, unsqueeze } from './view.js';
@@ -23,6 +24,14 @@ export interface MaxPoolOptions {
   /** Give the positions of the maxima, too. Default false. */
   returnIndices?: boolean;
 }
+/** @internal */
+export const maxPoolOptions = optionsOf<MaxPoolOptions>({
+  stride: sizes,
+  padding: checked,
+  dilation: sizes,
+  ceilMode: boolean,
+  returnIndices: boolean,
+});
 
 export interface AvgPoolOptions {
   /** Steps of the window. Default: kernelSize. */
@@ -36,6 +45,14 @@ export interface AvgPoolOptions {
   /** Divide by this instead of the window's size. */
   divisorOverride?: number | null;
 }
+/** @internal */
+export const avgPoolOptions = optionsOf<AvgPoolOptions>({
+  stride: sizes,
+  padding: checked,
+  ceilMode: boolean,
+  countIncludePad: boolean,
+  divisorOverride: nullable(number),
+});
 
 /** Two-dimensional pooling by TensorFlow's conventions. */
 export type NhwcPoolOptions<O extends { padding?: Sizes }> = Omit<O, 'padding'> & {
@@ -44,10 +61,13 @@ export type NhwcPoolOptions<O extends { padding?: Sizes }> = Omit<O, 'padding'> 
   padding?: Sizes | NamedPadding;
 };
 type Layout2d<O extends { padding?: Sizes }> = (O & { layout?: 'NCHW' }) | NhwcPoolOptions<O>;
+const layout = oneOf('NCHW', 'NHWC');
+const maxPool2dOptions = optionsOf<Layout2d<MaxPoolOptions>>({ ...maxPoolOptions.schema, layout });
+const avgPool2dOptions = optionsOf<Layout2d<AvgPoolOptions>>({ ...avgPoolOptions.schema, layout });
 
 // Whether the options ask for TensorFlow's conventions; named padding goes with them alone.
 function isNhwc(options: { layout?: string; padding?: unknown }, where: string): boolean {
-  if (checkChoice(options.layout ?? 'NCHW', ['NCHW', 'NHWC'], where, 'layout') === 'NHWC') return true;
+  if (options.layout === 'NHWC') return true;
   if (typeof options.padding === 'string')
     throw new ArgumentError(`${where}: padding '${options.padding}' is for layout 'NHWC'`);
   return false;
@@ -182,7 +202,8 @@ type Indices = { returnIndices: true };
  */
 export function maxPool1d(x: Tensor, kernelSize: Sizes, options: MaxPoolOptions & Indices): [values: Tensor, indices: Tensor];
 export function maxPool1d(x: Tensor, kernelSize: Sizes, options?: MaxPoolOptions): Tensor;
-export function maxPool1d(x: Tensor, kernelSize: Sizes, options: MaxPoolOptions = {}): Tensor | [Tensor, Tensor] {
+export function maxPool1d(x: Tensor, kernelSize: Sizes, options?: MaxPoolOptions): Tensor | [Tensor, Tensor] {
+  options = maxPoolOptions('maxPool1d', options, arguments.length > 3);
   return maxPool(1, 'maxPool1d', x, kernelSize, options);
 }
 
@@ -200,7 +221,8 @@ export function maxPool1d(x: Tensor, kernelSize: Sizes, options: MaxPoolOptions 
  */
 export function maxPool2d(x: Tensor, kernelSize: Sizes, options: Layout2d<MaxPoolOptions> & Indices): [values: Tensor, indices: Tensor];
 export function maxPool2d(x: Tensor, kernelSize: Sizes, options?: Layout2d<MaxPoolOptions>): Tensor;
-export function maxPool2d(x: Tensor, kernelSize: Sizes, options: Layout2d<MaxPoolOptions> = {}): Tensor | [Tensor, Tensor] {
+export function maxPool2d(x: Tensor, kernelSize: Sizes, options?: Layout2d<MaxPoolOptions>): Tensor | [Tensor, Tensor] {
+  options = maxPool2dOptions('maxPool2d', options, arguments.length > 3);
   if (isNhwc(options, 'maxPool2d')) {
     const result = maxPool(2, 'maxPool2d', channelsFirst(x, 'maxPool2d'), kernelSize, options);
     return Array.isArray(result) ? [channelsBehind(result[0]), channelsBehind(result[1])] : channelsBehind(result);
@@ -214,7 +236,8 @@ export function maxPool2d(x: Tensor, kernelSize: Sizes, options: Layout2d<MaxPoo
  */
 export function maxPool3d(x: Tensor, kernelSize: Sizes, options: MaxPoolOptions & Indices): [values: Tensor, indices: Tensor];
 export function maxPool3d(x: Tensor, kernelSize: Sizes, options?: MaxPoolOptions): Tensor;
-export function maxPool3d(x: Tensor, kernelSize: Sizes, options: MaxPoolOptions = {}): Tensor | [Tensor, Tensor] {
+export function maxPool3d(x: Tensor, kernelSize: Sizes, options?: MaxPoolOptions): Tensor | [Tensor, Tensor] {
+  options = maxPoolOptions('maxPool3d', options, arguments.length > 3);
   return maxPool(3, 'maxPool3d', x, kernelSize, options);
 }
 
@@ -270,7 +293,8 @@ export function means(op: AvgPool, { input, batched, window, shape }: Pooling, c
  * Mean over windows of a sequence; see avgPool2d.
  * @param x [N, C, L] or [C, L], floating
  */
-export function avgPool1d(x: Tensor, kernelSize: Sizes, options: AvgPoolOptions = {}): Tensor {
+export function avgPool1d(x: Tensor, kernelSize: Sizes, options?: AvgPoolOptions): Tensor {
+  options = avgPoolOptions('avgPool1d', options, arguments.length > 3);
   return avgPool(1, 'avgPool1d', x, kernelSize, options);
 }
 
@@ -284,7 +308,8 @@ export function avgPool1d(x: Tensor, kernelSize: Sizes, options: AvgPoolOptions 
  * @returns [N, C, H', W'] (or without N)
  * @throws as maxPool2d
  */
-export function avgPool2d(x: Tensor, kernelSize: Sizes, options: Layout2d<AvgPoolOptions> = {}): Tensor {
+export function avgPool2d(x: Tensor, kernelSize: Sizes, options?: Layout2d<AvgPoolOptions>): Tensor {
+  options = avgPool2dOptions('avgPool2d', options, arguments.length > 3);
   if (isNhwc(options, 'avgPool2d'))
     return channelsBehind(avgPool(2, 'avgPool2d', channelsFirst(x, 'avgPool2d'), kernelSize, options));
   return avgPool(2, 'avgPool2d', x, kernelSize, options);
@@ -294,6 +319,7 @@ export function avgPool2d(x: Tensor, kernelSize: Sizes, options: Layout2d<AvgPoo
  * Mean over windows of a volume; see avgPool2d.
  * @param x [N, C, D, H, W] or [C, D, H, W], floating
  */
-export function avgPool3d(x: Tensor, kernelSize: Sizes, options: AvgPoolOptions = {}): Tensor {
+export function avgPool3d(x: Tensor, kernelSize: Sizes, options?: AvgPoolOptions): Tensor {
+  options = avgPoolOptions('avgPool3d', options, arguments.length > 3);
   return avgPool(3, 'avgPool3d', x, kernelSize, options);
 }

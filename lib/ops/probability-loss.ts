@@ -2,13 +2,14 @@
 // Losses between probabilities: binary cross entropies and the Kullback-Leibler divergence.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ShapeError } from '../native/errors.js';
+import { boolean, checked, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { broadcastShapes, formatShape, sameShape } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
 import { checkChoice, checkFloat } from './checks.js';
 import { binaryKernel, ternaryKernel, unaryKernel } from './kernels.js';
-import { checkReduction, reduced, type LossOptions, type Reduction } from './loss-options.js';
+import { checkReduction, reduced, lossOptions, type LossOptions, type Reduction } from './loss-options.js';
 import { add, div, mul, sub } from './pointwise.js';
 import { promote } from './promote.js';
 import { sum } from './reduce.js';
@@ -17,11 +18,18 @@ export interface BinaryCrossEntropyOptions extends LossOptions {
   /** Factor of each loss; broadcast to the input's shape. */
   weight?: Tensor | null;
 }
+/** @internal */
+export const binaryCrossEntropyOptions = optionsOf<BinaryCrossEntropyOptions>({ ...lossOptions.schema, weight: checked });
 
 export interface BinaryCrossEntropyWithLogitsOptions extends BinaryCrossEntropyOptions {
   /** Factor of the positive targets' part, often one number per class; broadcast to the input's shape. */
   posWeight?: Tensor | null;
 }
+/** @internal */
+export const binaryCrossEntropyWithLogitsOptions = optionsOf<BinaryCrossEntropyWithLogitsOptions>({
+  ...binaryCrossEntropyOptions.schema,
+  posWeight: checked,
+});
 
 function checkPair(input: Tensor, target: Tensor, where: string): void {
   checkTensor(input, where);
@@ -70,7 +78,8 @@ const positiveLossOp = defineOp({
  * @param target the same shape: probabilities
  * @throws ShapeError, DTypeError; ArgumentError for an unknown reduction
  */
-export function binaryCrossEntropyWithLogits(input: Tensor, target: Tensor, options: BinaryCrossEntropyWithLogitsOptions = {}): Tensor {
+export function binaryCrossEntropyWithLogits(input: Tensor, target: Tensor, options?: BinaryCrossEntropyWithLogitsOptions): Tensor {
+  options = binaryCrossEntropyWithLogitsOptions('binaryCrossEntropyWithLogits', options, arguments.length > 3);
   const where = 'binaryCrossEntropyWithLogits';
   checkPair(input, target, where);
   const reduction = checkReduction(options.reduction, where);
@@ -114,7 +123,8 @@ const bceOp = defineOp({
  * @returns logarithms count as at least -100, as in PyTorch, so that the loss is finite
  * @throws ShapeError, DTypeError; ArgumentError for an unknown reduction
  */
-export function binaryCrossEntropy(input: Tensor, target: Tensor, options: BinaryCrossEntropyOptions = {}): Tensor {
+export function binaryCrossEntropy(input: Tensor, target: Tensor, options?: BinaryCrossEntropyOptions): Tensor {
+  options = binaryCrossEntropyOptions('binaryCrossEntropy', options, arguments.length > 3);
   const where = 'binaryCrossEntropy';
   checkPair(input, target, where);
   const reduction = checkReduction(options.reduction, where);
@@ -132,6 +142,8 @@ export interface KLDivOptions {
   /** Whether target holds logarithms too. Default false. */
   logTarget?: boolean;
 }
+/** @internal */
+export const klDivOptions = optionsOf<KLDivOptions>({ reduction: checked, logTarget: boolean });
 
 const klDivOp = defineOp({
   name: 'klDiv',
@@ -162,7 +174,8 @@ const klDivOp = defineOp({
  * @param target the same shape: probabilities, or their logarithms with logTarget
  * @throws ShapeError, DTypeError; ArgumentError for an unknown reduction
  */
-export function klDiv(input: Tensor, target: Tensor, { reduction = 'mean', logTarget = false }: KLDivOptions = {}): Tensor {
+export function klDiv(input: Tensor, target: Tensor, options?: KLDivOptions): Tensor {
+  const { reduction = 'mean', logTarget = false } = klDivOptions('klDiv', options, arguments.length > 3);
   checkPair(input, target, 'klDiv');
   checkChoice(reduction, ['none', 'mean', 'sum', 'batchmean'], 'klDiv', 'reduction');
   const [x, y] = promote(full(input), full(target), 'klDiv') as [Tensor, Tensor];

@@ -4,6 +4,7 @@
 // seed gives the same numbers on every device.
 import { randomBytes } from 'node:crypto';
 import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { outside } from '../native/recording.js';
 import { run } from '../native/run.js';
@@ -12,7 +13,7 @@ import { checkDType, isFloating, type DType } from '../tensor/dtype.js';
 import { checkShape, formatShape, isDense, stridesLike, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, fromArray, type Tensor } from '../tensor/tensor.js';
 import { checkFloat, checkInteger, checkNumber } from './checks.js';
-import { finish, placeOf, type TensorOptions } from './creation.js';
+import { finish, placeOf, tensorOptions, type TensorOptions } from './creation.js';
 import { mutate } from './inplace.js';
 import { binaryKernel, copyKernel, like } from './kernels.js';
 
@@ -38,6 +39,7 @@ export function generatorOf(place: Device): Tensor {
  * @param value an integer from 0 to 2^53 - 1
  */
 export function manualSeed(value: number): void {
+  noMore('manualSeed', arguments.length > 1);
   seed = checkInteger(value, 0, 'manualSeed', 'the seed');
   seedingCount++;
   // The tensors stay where they are: recorded work may hold on to them.
@@ -46,6 +48,7 @@ export function manualSeed(value: number): void {
 
 /** The seed that the generators began with: manualSeed()'s, or one drawn at random when the process began. */
 export function initialSeed(): number {
+  noMore('initialSeed', arguments.length > 0);
   return seed;
 }
 
@@ -56,6 +59,7 @@ export function seedings(): number {
 
 /** The state of a device's generator: int64 [seed, offset], a copy on the CPU. Blocks until the device has caught up. */
 export function getRngState(place: DeviceLike = 'cpu'): Tensor {
+  noMore('getRngState', arguments.length > 1);
   const words = generatorOf(toDevice(place)).dataSync() as BigInt64Array;
   return newState([words[0]!, words[1]!], toDevice('cpu'));
 }
@@ -65,6 +69,7 @@ export function getRngState(place: DeviceLike = 'cpu'): Tensor {
  * @throws ShapeError, DTypeError unless it is int64 [2]
  */
 export function setRngState(state: Tensor, place: DeviceLike = 'cpu'): void {
+  noMore('setRngState', arguments.length > 2);
   checkTensor(state, 'setRngState', 'state');
   if (state.dtype !== 'int64') throw new DTypeError(`setRngState: expected an int64 state, got ${state.dtype}`);
   if (state.ndim !== 1 || state.shape[0] !== 2)
@@ -115,7 +120,8 @@ function madeLike(op: RandomId, x: Tensor, a: number, b: number, dtype: DType, o
  * @param options dtype: a floating one, default float32
  * @throws ShapeError for bad sizes, DTypeError
  */
-export function rand(shape: Shape, options: TensorOptions = {}): Tensor {
+export function rand(shape: Shape, options?: TensorOptions): Tensor {
+  options = tensorOptions('rand', options, arguments.length > 2);
   return made(Op.rand, 'rand', shape, 0, 1, floatingDType(options.dtype ?? 'float32', 'rand'), options);
 }
 
@@ -124,19 +130,22 @@ export function rand(shape: Shape, options: TensorOptions = {}): Tensor {
  * @param options dtype: a floating one, default float32
  * @throws ShapeError for bad sizes, DTypeError
  */
-export function randn(shape: Shape, options: TensorOptions = {}): Tensor {
+export function randn(shape: Shape, options?: TensorOptions): Tensor {
+  options = tensorOptions('randn', options, arguments.length > 2);
   return made(Op.randn, 'randn', shape, 0, 1, floatingDType(options.dtype ?? 'float32', 'randn'), options);
 }
 
 /** rand() with the shape, layout, dtype and device of x. */
-export function randLike(x: Tensor, options: TensorOptions = {}): Tensor {
+export function randLike(x: Tensor, options?: TensorOptions): Tensor {
+  options = tensorOptions('randLike', options, arguments.length > 2);
   checkTensor(x, 'randLike');
   const dtype = floatingDType(options.dtype ?? x.dtype, 'randLike');
   return madeLike(Op.rand, x, 0, 1, dtype, options);
 }
 
 /** randn() with the shape, layout, dtype and device of x. */
-export function randnLike(x: Tensor, options: TensorOptions = {}): Tensor {
+export function randnLike(x: Tensor, options?: TensorOptions): Tensor {
+  options = tensorOptions('randnLike', options, arguments.length > 2);
   checkTensor(x, 'randnLike');
   const dtype = floatingDType(options.dtype ?? x.dtype, 'randnLike');
   return madeLike(Op.randn, x, 0, 1, dtype, options);
@@ -160,13 +169,15 @@ export function randint(first: number, second: number | Shape, third?: Shape | T
   const short = typeof second !== 'number';
   const [low, high] = short ? [0, first] : [first, second];
   const shape = (short ? second : third) as Shape;
-  const options = ((short ? third : fourth) ?? {}) as TensorOptions;
+  const given = (short ? third : fourth) as TensorOptions | undefined;
+  const options = tensorOptions('randint', given, arguments.length > (short ? 3 : 4));
   checkRange(low, high, 'randint');
   return made(Op.randint, 'randint', shape, low, high, checkDType(options.dtype ?? 'int64', 'randint'), options);
 }
 
 /** randint() with the shape, layout, dtype and device of x. */
-export function randintLike(x: Tensor, low: number, high: number, options: TensorOptions = {}): Tensor {
+export function randintLike(x: Tensor, low: number, high: number, options?: TensorOptions): Tensor {
+  options = tensorOptions('randintLike', options, arguments.length > 4);
   checkTensor(x, 'randintLike');
   checkRange(low, high, 'randintLike');
   const dtype = checkDType(options.dtype ?? x.dtype, 'randintLike');
@@ -177,7 +188,8 @@ export function randintLike(x: Tensor, low: number, high: number, options: Tenso
  * 0 to n - 1 in random order.
  * @param options dtype: default int64
  */
-export function randperm(n: number, options: TensorOptions = {}): Tensor {
+export function randperm(n: number, options?: TensorOptions): Tensor {
+  options = tensorOptions('randperm', options, arguments.length > 2);
   checkInteger(n, 0, 'randperm', 'n');
   const dtype = checkDType(options.dtype ?? 'int64', 'randperm');
   const place = placeOf(options);
@@ -195,6 +207,7 @@ export function randperm(n: number, options: TensorOptions = {}): Tensor {
  * @param p floating, in [0, 1]
  */
 export function bernoulli(p: Tensor): Tensor {
+  noMore('bernoulli', arguments.length > 1);
   checkFloat(checkTensor(p, 'bernoulli', 'p'), 'bernoulli', 'p');
   const draws = filled(Op.rand, like(p), 0, 1);
   return copyKernel(binaryKernel(Op.lt, draws, p, [], 'bernoulli', 'bool'), p.dtype);
@@ -214,6 +227,7 @@ function fill(op: RandomId, where: string, x: Tensor, a: number, b: number): Ten
  * @throws AutogradError for a tensor that requires gradients outside noGrad(); ArgumentError for an empty range
  */
 export function uniform_(x: Tensor, from = 0, to = 1): Tensor {
+  noMore('uniform_', arguments.length > 3);
   checkNumber(from, -Number.MAX_VALUE, Number.MAX_VALUE, 'uniform_', 'from');
   checkNumber(to, from, Number.MAX_VALUE, 'uniform_', 'to');
   return fill(Op.rand, 'uniform_', x, from, to);
@@ -224,6 +238,7 @@ export function uniform_(x: Tensor, from = 0, to = 1): Tensor {
  * @throws AutogradError for a tensor that requires gradients outside noGrad(); ArgumentError for a negative std
  */
 export function normal_(x: Tensor, mean = 0, std = 1): Tensor {
+  noMore('normal_', arguments.length > 3);
   checkNumber(mean, -Number.MAX_VALUE, Number.MAX_VALUE, 'normal_', 'mean');
   checkNumber(std, 0, Number.MAX_VALUE, 'normal_', 'std');
   return fill(Op.randn, 'normal_', x, mean, std);
@@ -234,6 +249,7 @@ export function normal_(x: Tensor, mean = 0, std = 1): Tensor {
  * @throws AutogradError for a tensor that requires gradients outside noGrad(); ArgumentError for a p outside [0, 1]
  */
 export function bernoulli_(x: Tensor, p = 0.5): Tensor {
+  noMore('bernoulli_', arguments.length > 2);
   checkNumber(p, 0, 1, 'bernoulli_', 'p');
   mutate(x, 'bernoulli_');
   const draws = filled(Op.rand, fresh(x.shape, 'float32', x.device), 0, 1);

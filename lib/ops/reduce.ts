@@ -2,6 +2,7 @@
 // Reductions over any dimensions.
 import { defineOp, type Context } from '../autograd/op.js';
 import { DTypeError, ShapeError } from '../native/errors.js';
+import { boolean, checked, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { checkDType, dtypeCategory, isFloating, type DType } from '../tensor/dtype.js';
@@ -18,11 +19,14 @@ export interface ReduceOptions {
   /** Keep the reduced dimensions with size 1. Default false. */
   keepdim?: boolean;
 }
+/** @internal */
+export const reduceOptions = optionsOf<ReduceOptions>({ keepdim: boolean });
 
 export interface SumOptions extends ReduceOptions {
   /** Convert to this dtype before anything is added up. */
   dtype?: DType;
 }
+const sumOptions = optionsOf<SumOptions>({ ...reduceOptions.schema, dtype: checked });
 
 interface Kept {
   shape: Shape;
@@ -80,7 +84,8 @@ const as = (x: Tensor, dtype: DType | undefined, where: string): Tensor =>
 
 const sumOp = reduction('sum', Op.sum, wide, spread);
 /** Sum. Integers and bool are summed as int64 unless a dtype is given. */
-export function sum(x: Tensor, dim?: Dims, options: SumOptions = {}): Tensor {
+export function sum(x: Tensor, dim?: Dims, options?: SumOptions): Tensor {
+  options = sumOptions('sum', options, arguments.length > 3);
   return sumOp(full(as(x, options.dtype, 'sum')), dim, options);
 }
 
@@ -88,7 +93,8 @@ const meanOp = reduction('mean', Op.mean, (d) => d, (g, kept) =>
   spread(binaryKernel(Op.mul, g, 1 / countOf(kept)), kept),
 );
 /** Arithmetic mean of a floating tensor. Of no elements it is NaN. */
-export function mean(x: Tensor, dim?: Dims, options: SumOptions = {}): Tensor {
+export function mean(x: Tensor, dim?: Dims, options?: SumOptions): Tensor {
+  options = sumOptions('mean', options, arguments.length > 3);
   const input = as(x, options.dtype, 'mean');
   requireFloat(input, 'mean');
   return meanOp(input, dim, options);
@@ -111,7 +117,8 @@ const prodOp = reduction(
 );
 
 /** Product. Integers and bool are multiplied as int64 unless a dtype is given. */
-export function prod(x: Tensor, dim?: Dims, options: SumOptions = {}): Tensor {
+export function prod(x: Tensor, dim?: Dims, options?: SumOptions): Tensor {
+  options = sumOptions('prod', options, arguments.length > 3);
   return prodOp(full(as(x, options.dtype, 'prod')), dim, options);
 }
 
@@ -130,11 +137,13 @@ const aminOp = reduction('amin', Op.amin, (d) => d, toExtremes, 'both');
 
 /** Largest value; NaN wins. Equal extremes share the gradient. @throws ShapeError for no elements */
 export function amax(x: Tensor, dim?: Dims, options?: ReduceOptions): Tensor {
+  options = reduceOptions('amax', options, arguments.length > 3);
   requireElements(x, dim, 'amax');
   return amaxOp(x, dim, options);
 }
 /** Smallest value; NaN wins. Equal extremes share the gradient. @throws ShapeError for no elements */
 export function amin(x: Tensor, dim?: Dims, options?: ReduceOptions): Tensor {
+  options = reduceOptions('amin', options, arguments.length > 3);
   requireElements(x, dim, 'amin');
   return aminOp(x, dim, options);
 }
@@ -182,24 +191,33 @@ export interface VarOptions extends ReduceOptions {
   /** Subtracted from the number of elements in the divisor. Default 1 (Bessel's correction). */
   correction?: number;
 }
+const varOptions = optionsOf<VarOptions>({ ...reduceOptions.schema, correction: number });
 
 /** Variance. */
-export function variance(x: Tensor, dim?: Dims, { keepdim = false, correction = 1 }: VarOptions = {}): Tensor {
+export function variance(x: Tensor, dim?: Dims, options?: VarOptions): Tensor {
+  const { keepdim = false, correction = 1 } = varOptions('var', options, arguments.length > 3);
   requireFloat(x, 'var');
   return varOp(x, normalizeDims(dim ?? undefined, x.ndim, 'var'), keepdim, correction);
 }
 
 /** Standard deviation. */
-export function std(x: Tensor, dim?: Dims, { keepdim = false, correction = 1 }: VarOptions = {}): Tensor {
+export function std(x: Tensor, dim?: Dims, options?: VarOptions): Tensor {
+  const { keepdim = false, correction = 1 } = varOptions('std', options, arguments.length > 3);
   requireFloat(x, 'std');
   return stdOp(x, normalizeDims(dim ?? undefined, x.ndim, 'std'), keepdim, correction);
 }
 
 const toBool = (): DType => 'bool';
+const anyOp = reduction('any', Op.any, toBool, null);
+const allOp = reduction('all', Op.all, toBool, null);
 /** Whether any element is not zero. */
-export const any = reduction('any', Op.any, toBool, null);
+export function any(x: Tensor, dim?: Dims, options?: ReduceOptions): Tensor {
+  return anyOp(x, dim, reduceOptions('any', options, arguments.length > 3));
+}
 /** Whether all elements are not zero. */
-export const all = reduction('all', Op.all, toBool, null);
+export function all(x: Tensor, dim?: Dims, options?: ReduceOptions): Tensor {
+  return allOp(x, dim, reduceOptions('all', options, arguments.length > 3));
+}
 
 function requireFloat(x: Tensor, where: string): void {
   if (dtypeCategory(checkTensor(x, where).dtype) !== 2)

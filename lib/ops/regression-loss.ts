@@ -2,16 +2,15 @@
 // Losses of the difference between a prediction and a target.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
+import { number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
 import { checkFloat, checkNumber } from './checks.js';
 import { binaryKernel, reduceKernel, unaryKernel } from './kernels.js';
-import { checkReduction, type LossOptions, type Reduction } from './loss-options.js';
+import { checkReduction, lossOptions, type LossOptions, type Reduction } from './loss-options.js';
 import { promote } from './promote.js';
-
-type DifferenceLoss = (input: Tensor, target: Tensor, options?: LossOptions) => Tensor;
 
 // A loss of the difference between input and target; `gradient` is that of (incoming gradient, difference).
 function differenceLoss(
@@ -38,7 +37,7 @@ function differenceLoss(
       return [ctx.needs[0] ? dInput : null, ctx.needs[1] ? unaryKernel(Op.neg, dInput) : null];
     },
   });
-  return (input: Tensor, target: Tensor, options: LossOptions = {}, scale = 0): Tensor => {
+  return (input: Tensor, target: Tensor, options: LossOptions, scale: number): Tensor => {
     checkTensor(input, name);
     checkTensor(target, name, 'target');
     if (!sameShape(input.shape, target.shape))
@@ -58,14 +57,20 @@ function differenceLoss(
  * @param target the same shape: unlike PyTorch, which only warns, other shapes are not broadcast
  * @throws ShapeError, DTypeError; ArgumentError for an unknown reduction
  */
-export const mseLoss: DifferenceLoss = differenceLoss(
+export function mseLoss(input: Tensor, target: Tensor, options?: LossOptions): Tensor {
+  return mseOp(input, target, lossOptions('mseLoss', options, arguments.length > 3), 0);
+}
+const mseOp = differenceLoss(
   'mseLoss',
   (d) => unaryKernel(Op.square, d),
   (g, d) => binaryKernel(Op.mul, binaryKernel(Op.mul, g, 2), d),
 );
 
 /** Absolute error |input - target|. Arguments and errors are those of mseLoss. */
-export const l1Loss: DifferenceLoss = differenceLoss(
+export function l1Loss(input: Tensor, target: Tensor, options?: LossOptions): Tensor {
+  return l1Op(input, target, lossOptions('l1Loss', options, arguments.length > 3), 0);
+}
+const l1Op = differenceLoss(
   'l1Loss',
   (d) => unaryKernel(Op.abs, d),
   (g, d) => binaryKernel(Op.absBackward, g, d),
@@ -75,6 +80,8 @@ export interface SmoothL1Options extends LossOptions {
   /** The difference at which the loss turns from a parabola into a line. Default 1; 0 gives l1Loss. */
   beta?: number;
 }
+/** @internal */
+export const smoothL1Options = optionsOf<SmoothL1Options>({ ...lossOptions.schema, beta: number });
 
 const smoothL1Op = differenceLoss(
   'smoothL1Loss',
@@ -85,7 +92,8 @@ const smoothL1Op = differenceLoss(
  * Squared error / (2 beta) where |input - target| < beta, else |input - target| - beta / 2 (Girshick, "Fast R-CNN",
  * arXiv:1504.08083). Arguments and errors are those of mseLoss; ArgumentError for a negative beta.
  */
-export function smoothL1Loss(input: Tensor, target: Tensor, options: SmoothL1Options = {}): Tensor {
+export function smoothL1Loss(input: Tensor, target: Tensor, options?: SmoothL1Options): Tensor {
+  options = smoothL1Options('smoothL1Loss', options, arguments.length > 3);
   return smoothL1Op(input, target, options, checkNumber(options.beta ?? 1, 0, Number.MAX_VALUE, 'smoothL1Loss', 'beta'));
 }
 
@@ -93,6 +101,8 @@ export interface HuberOptions extends LossOptions {
   /** The difference at which the loss turns from a parabola into a line. Default 1. */
   delta?: number;
 }
+/** @internal */
+export const huberOptions = optionsOf<HuberOptions>({ ...lossOptions.schema, delta: number });
 
 const huberOp = differenceLoss(
   'huberLoss',
@@ -104,7 +114,8 @@ const huberOp = differenceLoss(
  * estimation of a location parameter", 1964). Arguments and errors are those of mseLoss; ArgumentError unless delta is
  * positive.
  */
-export function huberLoss(input: Tensor, target: Tensor, options: HuberOptions = {}): Tensor {
+export function huberLoss(input: Tensor, target: Tensor, options?: HuberOptions): Tensor {
+  options = huberOptions('huberLoss', options, arguments.length > 3);
   const delta = checkNumber(options.delta ?? 1, 0, Number.MAX_VALUE, 'huberLoss', 'delta');
   if (delta === 0) throw new ArgumentError('huberLoss: delta must be positive, got 0');
   return huberOp(input, target, options, delta);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { defineOp, type Context } from '../autograd/op.js';
 import { ShapeError } from '../native/errors.js';
+import { number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { formatShape } from '../tensor/shape.js';
@@ -16,6 +17,8 @@ export interface LocalResponseNormOptions {
   /** What the base begins with. Default 1. */
   k?: number;
 }
+/** @internal */
+export const localResponseNormOptions = optionsOf<LocalResponseNormOptions>({ alpha: number, beta: number, k: number });
 
 type Attributes = [size: number, alpha: number, beta: number, k: number];
 
@@ -57,7 +60,8 @@ export function checkResponseNorm(size: number, { alpha = 1e-4, beta = 0.75, k =
  * @param size how many channels; of an even number, one more lies before than behind
  * @throws ShapeError for fewer than three dimensions; DTypeError; ArgumentError for options out of range
  */
-export function localResponseNorm(x: Tensor, size: number, options: LocalResponseNormOptions = {}): Tensor {
+export function localResponseNorm(x: Tensor, size: number, options?: LocalResponseNormOptions): Tensor {
+  options = localResponseNormOptions('localResponseNorm', options, arguments.length > 3);
   const where = 'localResponseNorm';
   checkFloat(checkTensor(x, where), where);
   if (x.ndim < 3) throw new ShapeError(`${where}: expected input [N, C, ...] of at least 3 dimensions, got ${formatShape(x.shape)}`);

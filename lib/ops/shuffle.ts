@@ -2,6 +2,7 @@
 // Channels against pixels, and channels among themselves: other orders of the same values. Channels-last input gives a
 // channels-last result, at one copy as ever.
 import { ShapeError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 import { formatShape, isChannelsLast, isContiguous } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { checkInteger } from './checks.js';
@@ -17,6 +18,7 @@ const channelsLast = (x: Tensor) => isChannelsLast(x.shape, x.strides) && !isCon
  * @throws ShapeError for fewer than three dimensions and channels that r^2 does not divide; ArgumentError
  */
 export function pixelShuffle(x: Tensor, upscaleFactor: number): Tensor {
+  noMore('pixelShuffle', arguments.length > 2);
   const where = 'pixelShuffle';
   const r = checkInteger(upscaleFactor, 1, where, 'upscaleFactor');
   if (checkTensor(x, where).ndim < 3) throw new ShapeError(`${where}: expected input [..., C, H, W], got ${formatShape(x.shape)}`);
@@ -41,6 +43,7 @@ export function pixelShuffle(x: Tensor, upscaleFactor: number): Tensor {
  * @throws ShapeError for fewer than three dimensions and a height or width that r does not divide; ArgumentError
  */
 export function pixelUnshuffle(x: Tensor, downscaleFactor: number): Tensor {
+  noMore('pixelUnshuffle', arguments.length > 2);
   const where = 'pixelUnshuffle';
   const r = checkInteger(downscaleFactor, 1, where, 'downscaleFactor');
   if (checkTensor(x, where).ndim < 3) throw new ShapeError(`${where}: expected input [..., C, H, W], got ${formatShape(x.shape)}`);
@@ -66,6 +69,7 @@ export function pixelUnshuffle(x: Tensor, downscaleFactor: number): Tensor {
  * @throws ShapeError for fewer than three dimensions and channels that groups does not divide; ArgumentError
  */
 export function channelShuffle(x: Tensor, groups: number): Tensor {
+  noMore('channelShuffle', arguments.length > 2);
   const where = 'channelShuffle';
   checkInteger(groups, 1, where, 'groups');
   if (checkTensor(x, where).ndim < 3) throw new ShapeError(`${where}: expected input [N, C, ...], got ${formatShape(x.shape)}`);

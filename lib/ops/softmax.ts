@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { defineOp, type Context } from '../autograd/op.js';
 import { Op } from '../native/ops.gen.js';
+import { checked, optionsOf } from '../native/options.js';
 import { run } from '../native/run.js';
 import { checkDType, type DType } from '../tensor/dtype.js';
 import { normalizeDim } from '../tensor/shape.js';
@@ -13,6 +14,8 @@ import { cast } from './promote.js';
 
 type SoftmaxId = typeof Op.softmax | typeof Op.logSoftmax;
 type BackwardId = typeof Op.softmaxBackward | typeof Op.logSoftmaxBackward;
+
+const dtypeOptions = optionsOf<{ dtype?: DType }>({ dtype: checked });
 
 function normalized(name: string, forwardOp: SoftmaxId, backwardOp: BackwardId) {
   const apply = defineOp({
@@ -33,7 +36,8 @@ function normalized(name: string, forwardOp: SoftmaxId, backwardOp: BackwardId) 
       },
     ],
   });
-  return (given: Tensor, dim: number, { dtype }: { dtype?: DType } = {}): Tensor => {
+  return function (given: Tensor, dim: number, options?: { dtype?: DType }): Tensor {
+    const { dtype } = dtypeOptions(name, options, arguments.length > 3);
     const x = full(checkTensor(given, name));
     const at = normalizeDim(dim, x.ndim, name);
     const input = dtype === undefined || checkDType(dtype, name) === x.dtype ? x : cast(x, dtype);
@@ -59,6 +63,7 @@ export const softmax = normalized('softmax', Op.softmax, Op.softmaxBackward);
 export const logSoftmax = normalized('logSoftmax', Op.logSoftmax, Op.logSoftmaxBackward);
 
 /** softmax(-x, dim): the largest part for the smallest element. Arguments and errors are those of softmax. */
-export function softmin(x: Tensor, dim: number, options: { dtype?: DType } = {}): Tensor {
+export function softmin(x: Tensor, dim: number, options?: { dtype?: DType }): Tensor {
+  options = dtypeOptions('softmin', options, arguments.length > 3);
   return softmax(neg(checkTensor(x, 'softmin')), dim, options);
 }

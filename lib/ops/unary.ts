@@ -2,6 +2,7 @@
 // How an elementwise function of one tensor is written.
 import { defineOp, type Context } from '../autograd/op.js';
 import { DTypeError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 import { run } from '../native/run.js';
 import { Op } from '../native/ops.gen.js';
 import { isFloating } from '../tensor/dtype.js';
@@ -22,6 +23,8 @@ export interface UnarySpec {
   save?: 'input' | 'output' | ((attrs: Attributes) => 'input' | 'output');
   /** The gradient; absent: zero nearly everywhere. */
   gradient?: (g: Tensor, saved: Tensor, attrs: Attributes) => Tensor;
+  /** How many numbers come after the tensor. Default 0. */
+  attributes?: number;
 }
 
 /** A unary function, and its form that writes the result over its argument. */
@@ -37,7 +40,7 @@ export const by =
     binaryKernel(op, g, saved, attrs);
 
 export function unary<Attrs extends Attributes = []>(name: string, op: UnaryId, spec: UnarySpec): Unary<Attrs> {
-  const { float = false, full: precise = false, save = 'input', gradient } = spec;
+  const { float = false, full: precise = false, save = 'input', gradient, attributes = 0 } = spec;
   const savesInput = (attrs: Attributes) => (typeof save === 'string' ? save : save(attrs)) === 'input';
   const gradients = gradient
     ? [(g: Tensor, ctx: Context<Attributes>) => gradient(g, ctx.saved(0), ctx.params)]
@@ -65,10 +68,12 @@ export function unary<Attrs extends Attributes = []>(name: string, op: UnaryId, 
     gradients,
   });
   const outOfPlace = (x: Tensor, ...attrs: Attrs): Tensor => {
+    noMore(name, attrs.length > attributes);
     checkTensor(x, name);
     return apply(precise ? full(floating(x)) : float ? floating(x) : x, attrs);
   };
   const inPlace = (x: Tensor, ...attrs: Attrs): Tensor => {
+    noMore(`${name}_`, attrs.length > attributes);
     checkTensor(x, `${name}_`);
     if (float && !isFloating(x.dtype))
       throw new DTypeError(`${name}_: a floating result cannot be stored in a tensor of dtype ${x.dtype}`);

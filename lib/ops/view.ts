@@ -2,6 +2,7 @@
 // Other shapes over the same memory, and the copies that those need which no strides can express.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
+import { checked, noMore, optionsOf, show } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { Device, device as toDevice, type DeviceLike } from '../tensor/device.js';
@@ -27,6 +28,8 @@ import { cast } from './promote.js';
 import { moveTo } from './transfer.js';
 
 export type MemoryFormat = 'contiguous' | 'channelsLast';
+
+const ONE_ARRAY = 'the sizes are given as one array';
 
 // ---- reshape ---------------------------------------------------------------------------------------------------
 
@@ -92,11 +95,13 @@ function reshapeKernel(x: Tensor, shape: Shape): Tensor {
 
 /** The same elements in row-major order under another shape; one size may be -1. A view where strides allow it. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  noMore('reshape', arguments.length > 2, ONE_ARRAY);
   return reshapeOp(checkTensor(x, 'reshape'), resolveShape(x, shape, 'reshape'));
 }
 
 /** As reshape(), but never copies. @throws ShapeError when strides cannot express the shape */
 export function view(x: Tensor, shape: Shape): Tensor {
+  noMore('view', arguments.length > 2, ONE_ARRAY);
   const resolved = resolveShape(checkTensor(x, 'view'), shape, 'view');
   if (!viewStrides(x, resolved))
     throw new ShapeError(
@@ -108,6 +113,7 @@ export function view(x: Tensor, shape: Shape): Tensor {
 
 /** Joins the dimensions from startDim to endDim (both included) into one. */
 export function flatten(x: Tensor, startDim = 0, endDim = -1): Tensor {
+  noMore('flatten', arguments.length > 3);
   const start = normalizeDim(startDim, checkTensor(x, 'flatten').ndim, 'flatten');
   const end = normalizeDim(endDim, x.ndim, 'flatten');
   if (start > end) throw new ShapeError(`flatten: startDim ${startDim} comes after endDim ${endDim}`);
@@ -119,6 +125,7 @@ export function flatten(x: Tensor, startDim = 0, endDim = -1): Tensor {
 
 /** Splits dimension `dim` into `sizes`, of which one may be -1. */
 export function unflatten(x: Tensor, dim: number, sizes: Shape): Tensor {
+  noMore('unflatten', arguments.length > 3);
   const at = normalizeDim(dim, checkTensor(x, 'unflatten').ndim, 'unflatten');
   const known = checkList(sizes, 'unflatten', 'the sizes').reduce((n, size) => (size === -1 ? n : n * size), 1);
   const resolved = sizes.map((size) => (size === -1 ? x.shape[at]! / known : size));
@@ -129,6 +136,7 @@ export function unflatten(x: Tensor, dim: number, sizes: Shape): Tensor {
 
 /** Without dimensions of size 1: all of them, or only `dim`. */
 export function squeeze(x: Tensor, dim?: number | readonly number[]): Tensor {
+  noMore('squeeze', arguments.length > 2);
   checkTensor(x, 'squeeze');
   const dims = dim === undefined ? null : (typeof dim === 'number' ? [dim] : checkList(dim, 'squeeze', 'dim')).map((d) => normalizeDim(d, x.ndim, 'squeeze'));
   return reshapeOp(x, x.shape.filter((size, i) => size !== 1 || (dims !== null && !dims.includes(i))));
@@ -136,6 +144,7 @@ export function squeeze(x: Tensor, dim?: number | readonly number[]): Tensor {
 
 /** With a dimension of size 1 inserted before `dim`. */
 export function unsqueeze(x: Tensor, dim: number): Tensor {
+  noMore('unsqueeze', arguments.length > 2);
   const at = normalizeDim(dim, checkTensor(x, 'unsqueeze').ndim + 1, 'unsqueeze');
   return reshapeOp(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)]);
 }
@@ -157,6 +166,7 @@ const permuteOp = defineOp({
 
 /** The dimensions in another order; a view. */
 export function permute(x: Tensor, dims: readonly number[]): Tensor {
+  noMore('permute', arguments.length > 2, 'the order is given as one array');
   checkTensor(x, 'permute');
   const order = checkList(dims, 'permute', 'the order').map((d) => normalizeDim(d, x.ndim, 'permute'));
   if (order.length !== x.ndim || new Set(order).size !== x.ndim)
@@ -166,6 +176,7 @@ export function permute(x: Tensor, dims: readonly number[]): Tensor {
 
 /** Two dimensions swapped; a view. */
 export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
+  noMore('transpose', arguments.length > 3);
   const a = normalizeDim(dim0, checkTensor(x, 'transpose').ndim, 'transpose');
   const b = normalizeDim(dim1, x.ndim, 'transpose');
   if (x.ndim === 0) return x;
@@ -175,6 +186,7 @@ export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
 
 /** A matrix transposed; vectors and scalars unchanged. */
 export function t(x: Tensor): Tensor {
+  noMore('t', arguments.length > 1);
   if (checkTensor(x, 't').ndim > 2) throw new ShapeError(`t: expected at most 2 dimensions, got ${formatShape(x.shape)}`);
   return x.ndim < 2 ? x : permuteOp(x, [1, 0]);
 }
@@ -190,6 +202,7 @@ const expandOp = defineOp({
 
 /** Dimensions of size 1 repeated to the given sizes at no copy; -1 keeps a size. New dimensions come first. */
 export function expand(x: Tensor, shape: Shape): Tensor {
+  noMore('expand', arguments.length > 2, ONE_ARRAY);
   checkTensor(x, 'expand');
   const extra = checkList(shape, 'expand', 'the shape').length - x.ndim;
   const resolved = shape.map((size, i) => (size === -1 && i >= extra ? x.shape[i - extra]! : size));
@@ -242,6 +255,7 @@ const sliceOp = defineOp({
  * positions beyond the ends are clipped, as in Python.
  */
 export function slice(x: Tensor, dim: number, start = 0, end?: number, step = 1): Tensor {
+  noMore('slice', arguments.length > 5);
   const at = normalizeDim(dim, checkTensor(x, 'slice').ndim, 'slice');
   if (x.ndim === 0) throw new ShapeError('slice: a tensor without dimensions cannot be sliced');
   if (!Number.isInteger(step) || step < 1) throw new ArgumentError(`slice: step must be a positive integer, got ${step}`);
@@ -257,6 +271,7 @@ export function slice(x: Tensor, dim: number, start = 0, end?: number, step = 1)
 
 /** `length` elements from `start` along `dim`; a view. */
 export function narrow(x: Tensor, dim: number, start: number, length: number): Tensor {
+  noMore('narrow', arguments.length > 4);
   const at = normalizeDim(dim, checkTensor(x, 'narrow').ndim, 'narrow');
   const size = x.shape[at] ?? 0;
   const from = start < 0 ? start + size : start;
@@ -267,6 +282,7 @@ export function narrow(x: Tensor, dim: number, start: number, length: number): T
 
 /** The part at one position of `dim`, without that dimension; a view. */
 export function select(x: Tensor, dim: number, index: number): Tensor {
+  noMore('select', arguments.length > 3);
   const at = normalizeDim(dim, checkTensor(x, 'select').ndim, 'select');
   const size = x.shape[at] ?? 0;
   if (!Number.isInteger(index) || index < -size || index >= size)
@@ -277,6 +293,7 @@ export function select(x: Tensor, dim: number, index: number): Tensor {
 
 /** Views of `size` elements each along `dim` (the last may be smaller), or of the given sizes. */
 export function split(x: Tensor, size: number | readonly number[], dim = 0): Tensor[] {
+  noMore('split', arguments.length > 3);
   const at = normalizeDim(dim, checkTensor(x, 'split').ndim, 'split');
   const total = x.shape[at] ?? 0;
   let sizes: readonly number[];
@@ -298,6 +315,7 @@ export function split(x: Tensor, size: number | readonly number[], dim = 0): Ten
 
 /** At most `chunks` views of equal size along `dim` (the last may be smaller). */
 export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
+  noMore('chunk', arguments.length > 3);
   if (!Number.isInteger(chunks) || chunks < 1) throw new ArgumentError(`chunk: expected a positive integer, got ${chunks}`);
   const total = checkTensor(x, 'chunk').shape[normalizeDim(dim, x.ndim, 'chunk')] ?? 0;
   return split(x, Math.max(1, Math.ceil(total / chunks)), dim);
@@ -305,6 +323,7 @@ export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
 
 /** One view per position of `dim`, without that dimension. */
 export function unbind(x: Tensor, dim = 0): Tensor[] {
+  noMore('unbind', arguments.length > 2);
   const at = normalizeDim(dim, checkTensor(x, 'unbind').ndim, 'unbind');
   return Array.from({ length: x.shape[at] ?? 0 }, (_, i) => select(x, at, i));
 }
@@ -319,14 +338,18 @@ const copyOp = defineOp({
 
 /** A copy with memory of its own. */
 export function clone(x: Tensor): Tensor {
+  noMore('clone', arguments.length > 1);
   return copyOp(checkTensor(x, 'clone'), stridesLike(x.shape, x.strides));
 }
 
 /** x in the given memory format: x itself if it has it, else a copy. */
 export function contiguous(x: Tensor, memoryFormat: MemoryFormat = 'contiguous'): Tensor {
+  noMore('contiguous', arguments.length > 2);
   checkTensor(x, 'contiguous');
   if (memoryFormat === 'contiguous')
     return isContiguous(x.shape, x.strides) ? x : copyOp(x, contiguousStrides(x.shape));
+  if (memoryFormat !== 'channelsLast')
+    throw new ArgumentError(`contiguous: memoryFormat must be 'contiguous' or 'channelsLast', got ${show(memoryFormat)}`);
   if (x.ndim < 3 || x.ndim > 5)
     throw new ShapeError(`contiguous: channelsLast is for 3 to 5 dimensions, got ${formatShape(x.shape)}`);
   return isChannelsLast(x.shape, x.strides) ? x : copyOp(x, channelsLastStrides(x.shape));
@@ -336,20 +359,21 @@ export interface ToOptions {
   dtype?: DType;
   device?: DeviceLike;
 }
+const toOptions = optionsOf<ToOptions>({ dtype: checked, device: checked });
 
 /** x with another dtype, on another device, or both; x itself if nothing changes. */
 export function to(x: Tensor, target: DType | DeviceLike | ToOptions): Tensor {
+  noMore('to', arguments.length > 2, 'a dtype and a device are given as one object');
   checkTensor(x, 'to');
-  const options: ToOptions =
+  if (target === undefined) throw new ArgumentError('to: expected a dtype, a device or both in an object, got undefined');
+  const options =
     typeof target === 'string'
       ? dtypes.includes(target as DType)
         ? { dtype: target as DType }
         : { device: target as DeviceLike }
       : target instanceof Device
         ? { device: target }
-        : target;
-  if (typeof options !== 'object' || options === null)
-    throw new ArgumentError(`to: expected a dtype, a device or both in an object, got ${String(target)}`);
+        : toOptions('to', target);
   let result = x;
   if (options.dtype !== undefined && checkDType(options.dtype, 'to') !== x.dtype) result = cast(result, options.dtype);
   if (options.device !== undefined) {
