@@ -178,8 +178,10 @@ export class Runner {
   }
 
   compareResult(result, sample, context, made) {
-    const { check } = context;
-    return check ? check(this.lenode, result, sample, context, made) : compareResults(this.lenode, result, sample.out, sample.exact, context);
+    const { lenode } = this;
+    const compare = (got = result, expected = sample.out, exact = sample.exact) => compareResults(lenode, got, expected, exact, context);
+    if (!context.check) return compare();
+    return context.check({ lenode, result, sample, tensor: context.tensor, operands: made, compare });
   }
 
   gradients(result, inputs, upstream) {
@@ -256,5 +258,8 @@ function outcomeOf(lenode, error) {
   if (error.constructor.name === 'Refusal') return { outcome: 'refused', message: error.message };
   if (error instanceof lenode.LenodeError && !(error instanceof lenode.InternalError))
     return { outcome: 'refused', message: `${error.name}: ${error.message}` };
+  // A row that is a function called what is not there.
+  const absent = error instanceof TypeError && /^\s+at [^\n]*table\.mjs/.test(error.stack.split('\n')[1]) && /(\S+) is not a function/.exec(error.message);
+  if (absent) return { outcome: 'refused', message: `there is no ${absent[1]}`, missing: true };
   return { outcome: 'wrong', message: `throws ${error.stack.split('\n').slice(0, 3).join(' | ')}` };
 }

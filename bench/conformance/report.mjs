@@ -33,7 +33,6 @@ export class Report {
   begin(job, samples, skipped) {
     this.samples += samples;
     for (const [why, count] of Object.entries(skipped)) this.skipped[why] = (this.skipped[why] ?? 0) + count;
-    if (job.kind === 'op') this.names.add(`${job.name}:${job.variant}`);
     this.mark = this.results.length;
     this.passed = 0;
   }
@@ -57,6 +56,7 @@ export class Report {
 
   end(job) {
     const mine = this.results.slice(this.mark);
+    if (job.kind === 'op' && this.passed > 0) this.names.add(`${job.name}:${job.variant}`);
     const count = (what) => mine.filter(({ outcome }) => outcome === what).length;
     const parts = ['wrong', 'crash', 'hang', 'refused', 'accepted'].map((what) => [what, count(what)]).filter(([, n]) => n > 0);
     console.log(`${job.kind === 'op' ? '' : `${job.kind} `}${job.name}${job.variant ? `:${job.variant}` : ''}: ${this.passed} passed` +
@@ -65,13 +65,14 @@ export class Report {
     for (const r of shown) console.log(`  ${r.outcome} ${r.sample} ${r.way}: ${r.call}\n    ${r.message}${r.times > 1 ? ` (${r.times} times)` : ''}`);
   }
 
-  print() {
+  print(absent) {
     const passed = Object.values(this.ways).reduce((a, b) => a + b, 0);
     console.log(`\nPyTorch ${this.list.torch}, seed ${this.options.seed}: ${this.names.size} of ${this.list.ops.length} entries of op_db ` +
       `(${new Set([...this.names].map((n) => n.split(':')[0])).size} names), ${this.samples} samples, ${passed} runs passed`);
     for (const [way, count] of Object.entries(this.ways)) console.log(`  ${way}: ${count}`);
     if (Object.keys(this.skipped).length > 0) console.log('Samples left out:');
     for (const [why, count] of Object.entries(this.skipped)) console.log(`  ${count} ${why}`);
+    if (absent.length > 0) console.log(`Not here: ${absent.join(', ')}`);
     for (const outcome of ['refused', 'accepted', 'wrong', 'crash', 'hang']) {
       const mine = firstOfEach(this.results.filter((r) => r.outcome === outcome));
       if (mine.length === 0) continue;

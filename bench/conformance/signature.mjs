@@ -4,7 +4,7 @@
 //   'F.conv2d(input, weight, bias, {stride, padding, dilation, groups})'
 //
 // The names are PyTorch's, in the order of its positional arguments. Those in braces go into the options object, in
-// camelCase; `name=other` is called something else here. 'F.f' is a function of F, 'f' one of the library, '.f' a method
+// camelCase; `name=other` is called something else here, `-name` means nothing to results and is left out. 'F.f' is a function of F, 'f' one of the library, '.f' a method
 // of the first argument. `...name` takes all positional arguments from there on, as one list of arguments.
 
 export class Refusal extends Error {}
@@ -19,8 +19,9 @@ export function parse(line) {
   const [, home = '', name, positional, options = ''] = match;
   const list = (text) => text.split(',').map((part) => part.trim()).filter(Boolean).map((part) => {
     const spread = part.startsWith('...');
-    const [theirs, ours] = part.replace('...', '').split('=');
-    return { theirs, ours: ours ?? camel(theirs), spread };
+    const dropped = part.startsWith('-');
+    const [theirs, ours] = part.replace(/^(\.\.\.|-)/, '').split('=');
+    return { theirs, ours: ours ?? camel(theirs), spread, dropped };
   });
   return { home, name, positional: list(positional), options: list(options) };
 }
@@ -41,8 +42,9 @@ export function bind({ positional, options }, args, kwargs) {
   while (call.length > 0 && call.at(-1) === undefined) call.pop();
   const chosen = {};
   for (const [theirs, value] of named) {
-    if (value === null || value === undefined) continue;
-    chosen[options.find((p) => p.theirs === theirs)?.ours ?? camel(theirs)] = value;
+    const option = options.find((p) => p.theirs === theirs);
+    if (value === null || value === undefined || option?.dropped) continue;
+    chosen[option?.ours ?? camel(theirs)] = value;
   }
   const bag = Object.keys(chosen).length > 0 ? chosen : null;
   // Options stand behind all positional arguments.
@@ -65,6 +67,13 @@ export function callable(lenode, line) {
     if (typeof self?.[signature.name] !== 'function') throw new Missing(signature.name);
     return self[signature.name](...rest);
   };
+}
+
+/** Whether the library has what a row calls, as far as the row itself says. */
+export function exists(lenode, row) {
+  if (typeof row.call !== 'string') return true;
+  const { home, name } = parse(row.call);
+  return typeof { '': lenode, 'F.': lenode.F, '.': lenode.Tensor.prototype }[home][name] === 'function';
 }
 
 /** A function that the table names and the library does not have. */
