@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Concatenation and everything that reads positions from a tensor. Positions are checked before anything is written
 // to an existing tensor; a fresh output of a failed call is filled with NaN.
+#include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -18,13 +20,17 @@ constexpr int64_t kRandomCost = 4;  // of an access that the cache does not fore
 struct Bool {
   uint8_t byte;
 };
-inline void accumulate(Half& y, Half x) { y = to_half(to_float(y) + to_float(x)); }
-inline void accumulate(BFloat16& y, BFloat16 x) { y = to_bfloat16(to_float(y) + to_float(x)); }
 inline void accumulate(Bool& y, Bool x) { y.byte = y.byte != 0 || x.byte != 0; }
 template <class T>
 inline void accumulate(T& y, T x) {
   y += x;
 }
+
+// Half types are added up in float32 and rounded once: small terms would be lost one after the other.
+template <class T>
+constexpr bool is_half_v = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+inline void round_to(Half& y, float x) { y = to_half(x); }
+inline void round_to(BFloat16& y, float x) { y = to_bfloat16(x); }
 
 template <class F>
 void with_storage(DType dtype, F&& f) {
@@ -139,18 +145,61 @@ void add_slices(const TensorView& source, const TensorView& y, int dim, const st
   const StridedLoop loop = make_loop({&y_slice, &source}, dim);
   const int64_t n = static_cast<int64_t>(index.size());
   const int64_t y_inner = loop.inner_stride(0), x_inner = loop.inner_stride(1);
-  parallel_chunks(loop.numel, n * kRandomCost, [&](int64_t begin, int64_t end) {
-    for (int64_t i = 0; i < n; ++i) {
+  const int64_t y_dim = y.strides[dim], x_dim = source.strides[dim];
+  if constexpr (is_half_v<T>) {
+    // One place of y after the other, so that its sums need no memory but a block of a slice.
+    std::vector<int64_t> order(index.size());
+    std::iota(order.begin(), order.end(), int64_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return index[a] < index[b]; });
+    parallel_chunks(loop.numel, n * kRandomCost, [&](int64_t begin, int64_t end) {
+      constexpr int64_t kBlock = 256;
+      float sums[kBlock];
       for (Walker walker(loop, begin); walker.position() < end;) {
-        const int64_t count = std::min(walker.left_in_row(), end - walker.position());
-        T* out = y.ptr<T>() + index[i] * y.strides[dim] + walker.offset(0);
-        const T* row = source.ptr<const T>() + i * source.strides[dim] + walker.offset(1);
-        if (y_inner == 1 && x_inner == 1) for (int64_t k = 0; k < count; ++k) accumulate(out[k], row[k]);
-        else for (int64_t k = 0; k < count; ++k) accumulate(out[k * y_inner], row[k * x_inner]);
+        const int64_t count = std::min({walker.left_in_row(), end - walker.position(), kBlock});
+        for (int64_t i = 0; i < n;) {
+          const int64_t place = index[order[i]];
+          T* out = y.ptr<T>() + place * y_dim + walker.offset(0);
+          for (int64_t k = 0; k < count; ++k) sums[k] = to_float(out[k * y_inner]);
+          for (; i < n && index[order[i]] == place; ++i) {
+            const T* row = source.ptr<const T>() + order[i] * x_dim + walker.offset(1);
+            for (int64_t k = 0; k < count; ++k) sums[k] += to_float(row[k * x_inner]);
+          }
+          for (int64_t k = 0; k < count; ++k) round_to(out[k * y_inner], sums[k]);
+        }
         walker.advance(count);
       }
-    }
-  });
+    });
+  } else {
+    parallel_chunks(loop.numel, n * kRandomCost, [&](int64_t begin, int64_t end) {
+      for (int64_t i = 0; i < n; ++i) {
+        for (Walker walker(loop, begin); walker.position() < end;) {
+          const int64_t count = std::min(walker.left_in_row(), end - walker.position());
+          T* out = y.ptr<T>() + index[i] * y_dim + walker.offset(0);
+          const T* row = source.ptr<const T>() + i * x_dim + walker.offset(1);
+          if (y_inner == 1 && x_inner == 1) for (int64_t k = 0; k < count; ++k) accumulate(out[k], row[k]);
+          else for (int64_t k = 0; k < count; ++k) accumulate(out[k * y_inner], row[k * x_inner]);
+          walker.advance(count);
+        }
+      }
+    });
+  }
+}
+
+// y[index[i]] += x[i] along one line; `sums` has room for a line of y and for the positions it touches.
+template <class T>
+inline void add_line(T* y, int64_t y_step, int64_t length, const int64_t* index, int64_t index_step, const T* x,
+                     int64_t x_step, int64_t n, float* sums) {
+  if constexpr (is_half_v<T>) {
+    // A short index touches few places of a long line: those alone are read and written.
+    const bool whole = n >= length;
+    if (whole) for (int64_t k = 0; k < length; ++k) sums[k] = to_float(y[k * y_step]);
+    else for (int64_t i = 0; i < n; ++i) sums[index[i * index_step]] = to_float(y[index[i * index_step] * y_step]);
+    for (int64_t i = 0; i < n; ++i) sums[index[i * index_step]] += to_float(x[i * x_step]);
+    if (whole) for (int64_t k = 0; k < length; ++k) round_to(y[k * y_step], sums[k]);
+    else for (int64_t i = 0; i < n; ++i) round_to(y[index[i * index_step] * y_step], sums[index[i * index_step]]);
+  } else {
+    for (int64_t i = 0; i < n; ++i) accumulate(y[index[i * index_step] * y_step], x[i * x_step]);
+  }
 }
 
 }  // namespace
@@ -247,13 +296,13 @@ void op_scatter_add(Context&, const Call& call) {
   with_storage(y.dtype, [&](auto t) {
     using T = decltype(t);
     // Lines along dim never meet in y, so threads may take different ones.
-    parallel_chunks(loop.numel, n * kRandomCost, [&](int64_t begin, int64_t end) {
-      for (Walker walker(loop, begin); walker.position() < end; walker.advance(1)) {
-        T* out = y.ptr<T>() + walker.offset(0);
-        const int64_t* line = values.data() + walker.offset(1);
-        const T* in = source.ptr<const T>() + walker.offset(2);
-        for (int64_t i = 0; i < n; ++i) accumulate(out[line[i * i_dim] * y_dim], in[i * x_dim]);
-      }
+    const int64_t length = y.dims[dim];
+    const int slots = useful_threads(loop.numel, n * kRandomCost);
+    const SlotBuffers<float> sums(slots, is_half_v<T> ? length : 0);
+    parallel_slots(slots, loop.numel, [&](int slot, int64_t begin, int64_t end) {
+      for (Walker walker(loop, begin); walker.position() < end; walker.advance(1))
+        add_line(y.ptr<T>() + walker.offset(0), y_dim, length, values.data() + walker.offset(1), i_dim,
+                 source.ptr<const T>() + walker.offset(2), x_dim, n, sums[slot]);
     });
   });
 }

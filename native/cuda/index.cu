@@ -48,7 +48,7 @@ __device__ void add_at(int64_t* y, int64_t x) {
   atomicAdd(reinterpret_cast<unsigned long long*>(y), static_cast<unsigned long long>(x));
 }
 
-// One and two byte types: compare and swap on the aligned word around the element.
+// Types of one byte: compare and swap on the aligned word around the element.
 template <class S>
 __device__ void add_at(S* y, S x) {
   const uintptr_t address = reinterpret_cast<uintptr_t>(y);
@@ -67,22 +67,23 @@ __device__ void add_at(S* y, S x) {
   } while (seen != assumed);
 }
 
-// Operands of `indexer`: source, y without its indexed dimension, index, position in the index.
-template <class S>
+// Operands of `indexer`: source, y without its indexed dimension, index, position in the index. A is S, or float for
+// the half types.
+template <class S, class A>
 __global__ void __launch_bounds__(kThreads)
-    scatter_add_kernel(const S* source, S* y, IndexSource index, int64_t y_step, Indexer<4> indexer, int64_t count) {
+    scatter_add_kernel(const S* source, A* y, IndexSource index, int64_t y_step, Indexer<4> indexer, int64_t count) {
   for (int64_t i = first_item(); i < count; i += item_step()) {
     int64_t at[4];
     indexer.offsets(i, at);
     const int64_t where = index.at(at[2], at[3]);
-    if (where >= 0) add_at(y + at[1] + where * y_step, source[at[0]]);
+    if (where >= 0) add_at(y + at[1] + where * y_step, narrow<A>(widen(source[at[0]])));
   }
 }
 
 // The deterministic form: one thread owns a whole line along the indexed dimension and adds in order.
-template <class S>
+template <class S, class A>
 __global__ void __launch_bounds__(kThreads)
-    scatter_lines_kernel(const S* source, S* y, IndexSource index, int64_t y_step, Indexer<4> lines, int64_t count,
+    scatter_lines_kernel(const S* source, A* y, IndexSource index, int64_t y_step, Indexer<4> lines, int64_t count,
                          int64_t length, int64_t source_step, int64_t index_step, int64_t position_step) {
   for (int64_t line = first_item(); line < count; line += item_step()) {
     int64_t at[4];
@@ -90,8 +91,8 @@ __global__ void __launch_bounds__(kThreads)
     for (int64_t i = 0; i < length; ++i) {
       const int64_t where = index.at(at[2] + i * index_step, at[3] + i * position_step);
       if (where < 0) continue;
-      S* target = y + at[1] + where * y_step;
-      *target = narrow<S>(widen(*target) + widen(source[at[0] + i * source_step]));
+      A* target = y + at[1] + where * y_step;
+      *target = narrow<A>(widen(*target) + widen(source[at[0] + i * source_step]));
     }
   }
 }
@@ -149,6 +150,7 @@ void run_gather(Context& context, const Call& call) {
   });
 }
 
+// All but the half types.
 template <class F>
 void with_storage(DType dtype, F&& f) {
   switch (dtype) {
@@ -156,29 +158,62 @@ void with_storage(DType dtype, F&& f) {
     case DType::int64: return f(int64_t{});
     case DType::uint8: return f(uint8_t{});
     case DType::boolean: return f(bool{});
-    default: return with_floating(dtype, "index", f);
+    case DType::float64: return f(double{});
+    default: return f(float{});
   }
 }
 
-void run_scatter_add(Context& context, const Call& call) {
-  const TensorView &index = call.in(0), &source = call.in(1), &y = call.out(0);
+template <class S, class A>
+void scatter_add(Context& context, const Call& call, const TensorView& y) {
+  const TensorView &index = call.in(0), &source = call.in(1);
   const int dim = static_cast<int>(call.i(0));
   const Walk w = source.rank == 0 ? Walk{} : walk(source, y, index, dim);
   const int64_t count = w.all.numel();
-  if (count == 0) return;
   const IndexSource where{index.data, index.dtype, y.rank == 0 ? 1 : y.dims[dim], context.guard(call)};
   const int64_t y_step = y.rank == 0 ? 0 : y.strides[dim];
-  const bool in_order = context.deterministic && is_floating(y.dtype);  // integers add up the same in any order
+  const S* from = source.ptr<const S>();
+  if (context.deterministic && is_floating(y.dtype)) {  // integers add up the same in any order
+    const int64_t lines = w.lines.numel();
+    launch_items(context, scatter_lines_kernel<S, A>, lines, from, y.ptr<A>(), where, y_step, w.lines.indexer(), lines,
+                 count / lines, w.steps[0], w.steps[2], w.steps[3]);
+  } else {
+    launch_items(context, scatter_add_kernel<S, A>, count, from, y.ptr<A>(), where, y_step, w.all.indexer(), count);
+  }
+}
+
+void convert(Context& context, const TensorView& from, const TensorView& to) {
+  Call call;
+  call.op = OpId::copy;
+  call.n_inputs = call.n_outputs = 1;
+  call.inputs = &from;
+  call.outputs = &to;
+  op_copy(context, call);
+}
+
+// Half types are added up in float32 and rounded once: small terms would be lost one after the other.
+template <class S>
+void scatter_add_half(Context& context, const Call& call) {
+  const TensorView& y = call.out(0);
+  TensorView sums = y;
+  sums.dtype = DType::float32;
+  int64_t stride = 1;
+  for (int d = y.rank - 1; d >= 0; --d) {
+    sums.strides[d] = stride;
+    stride *= y.dims[d];
+  }
+  sums.data = context.workspace(static_cast<size_t>(stride) * sizeof(float));
+  convert(context, y, sums);
+  scatter_add<S, float>(context, call, sums);
+  convert(context, sums, y);
+}
+
+void run_scatter_add(Context& context, const Call& call) {
+  const TensorView& y = call.out(0);
+  if (call.in(0).numel() == 0 || call.in(1).numel() == 0) return;
+  if (y.dtype == DType::float16) return scatter_add_half<Half>(context, call);
+  if (y.dtype == DType::bfloat16) return scatter_add_half<BFloat16>(context, call);
   with_storage(y.dtype, [&](auto storage) {
-    using S = decltype(storage);
-    const S* from = source.ptr<const S>();
-    if (in_order) {
-      const int64_t lines = w.lines.numel();
-      launch_items(context, scatter_lines_kernel<S>, lines, from, y.ptr<S>(), where, y_step, w.lines.indexer(), lines,
-                   count / lines, w.steps[0], w.steps[2], w.steps[3]);
-    } else {
-      launch_items(context, scatter_add_kernel<S>, count, from, y.ptr<S>(), where, y_step, w.all.indexer(), count);
-    }
+    scatter_add<decltype(storage), decltype(storage)>(context, call, y);
   });
 }
 

@@ -75,6 +75,17 @@ def indexing():
         add_into('scatter_add', given, source, x, dim, lambda y, s: y.scatter_add(dim, position, s))
 
 
+def half_sums():
+    """Many small terms in one place: in a half type the sum would stop growing."""
+    for dtype, total in ((torch.float16, 5000), (torch.bfloat16, 4992)):
+        for name, index, source in (('index_add', torch.zeros(5000, dtype=torch.int64), torch.ones(5000, 3, dtype=dtype)),
+                                    ('scatter_add', torch.zeros(5000, 3, dtype=torch.int64), torch.ones(5000, 3, dtype=dtype))):
+            for deterministic in (False, True):
+                y = arrange(torch.zeros(2, 3, dtype=dtype))
+                run(name, [index, source], [y], (0,), deterministic)
+                check(name, y, torch.tensor([[total] * 3, [0] * 3], dtype=dtype))
+
+
 def index_errors():
     index, y = arrange(torch.randint(0, 7, (4, 5))), fresh([4, 5, 7], torch.int64)
     run('one_hot', [index], [y])
@@ -89,4 +100,4 @@ def index_errors():
         assert found == message, f'{op}: {found}'
 
 
-CHECKS = {'copies': copies, 'creation': creation, 'indexing': indexing, 'index_errors': index_errors}
+CHECKS = {'copies': copies, 'creation': creation, 'indexing': indexing, 'half_sums': half_sums, 'index_errors': index_errors}
