@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { Report } from './conformance/report.mjs';
+import { MODULES } from './conformance/modules.mjs';
 import { exists } from './conformance/signature.mjs';
 import { OPS, rowName } from './conformance/table.mjs';
 import { readSamples } from './conformance/samples.mjs';
@@ -126,6 +127,16 @@ for (const [name, variant, hasErrors] of list.ops) {
   const entry = { name, variant, row, seed: Number(options.seed) };
   if (anyKind || options.ops) jobs.push({ kind: 'op', ...entry, dtypes, limit });
   if (hasErrors && (anyKind || options.errors)) jobs.push({ kind: 'errors', ...entry });
+}
+for (const [name, , hasErrors] of list.modules) {
+  if (!MODULES[name] || !isWanted(name, '')) continue;
+  if (!lenode.nn[MODULES[name].name]) {
+    absent.push(name);
+    continue;
+  }
+  const entry = { name, variant: '', row: name, seed: Number(options.seed) };
+  if (anyKind || options.modules) jobs.push({ kind: 'module', ...entry, dtypes, limit });
+  if (hasErrors && (anyKind || options.errors)) jobs.push({ kind: 'module errors', ...entry });
 }
 if (jobs.length === 0) throw new Error(`nothing of op_db is called ${options.op}`);
 

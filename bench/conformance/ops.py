@@ -138,7 +138,8 @@ def write_samples(request):
 
             def call(x):
                 return op(*x['args'], **x['kwargs'])
-            tally(encoder, skipped, call, operands, request['seed'] + index, dtype, {'dtype': name, 'index': index})
+            tally(encoder, skipped, lambda: describe(encoder, call, operands, request['seed'] + index, dtype),
+                  {'dtype': name, 'index': index})
     encoder.write(request['file'])
     return {'samples': len(encoder.samples), 'skipped': skipped}
 
@@ -151,10 +152,11 @@ def limited(samples, limit):
     return [samples[i * len(samples) // limit] for i in range(limit)]
 
 
-def tally(encoder, skipped, call, operands, seed, dtype, where):
+def tally(encoder, skipped, describe_one, where):
+    """Adds the sample that `describe_one` gives, or counts why there is none."""
     mark = len(encoder.tensors)
     try:
-        encoder.samples.append({**where, **describe(encoder, call, operands, seed, dtype)})
+        encoder.samples.append({**where, **describe_one()})
     except Inexpressible as kind:
         del encoder.tensors[mark:]
         skipped[str(kind)] += 1
@@ -170,23 +172,17 @@ def write_errors(request):
     seed_all(request['seed'], op.name, op.variant_test_name, 'errors')
     for index, error in enumerate(op.error_inputs('cpu') if op.error_inputs_func else ()):
         sample = error.sample_input
-        mark = len(encoder.tensors)
-        if 'out' in sample.kwargs:
-            skipped['out= is not offered here'] += 1
-            continue
-        try:
+
+        def describe_error():
+            if 'out' in sample.kwargs:
+                raise Inexpressible('out= is not offered here')
             arguments = encoder.value([[sample.input, *sample.args], sample.kwargs])
-        except Inexpressible as kind:
-            del encoder.tensors[mark:]
-            skipped[str(kind)] += 1
-            continue
-        try:
-            op(sample.input, *sample.args, **sample.kwargs)
-            skipped['PyTorch takes it'] += 1
-            continue
-        except Exception as refusal:
-            message = str(refusal).splitlines()[0][:200] if str(refusal) else type(refusal).__name__
-        encoder.samples.append({'dtype': 'errors', 'index': index, 'args': arguments[0], 'kwargs': arguments[1],
-                                'refusal': message})
+            try:
+                op(sample.input, *sample.args, **sample.kwargs)
+            except Exception as refusal:
+                message = str(refusal).splitlines()[0][:200] if str(refusal) else type(refusal).__name__
+                return {'args': arguments[0], 'kwargs': arguments[1], 'refusal': message}
+            raise Inexpressible('PyTorch takes it')
+        tally(encoder, skipped, describe_error, {'dtype': 'errors', 'index': index})
     encoder.write(request['file'])
     return {'samples': len(encoder.samples), 'skipped': skipped}

@@ -20,6 +20,7 @@ export class Report {
   samples = 0;
   skipped = {};
   names = new Set();
+  modules = new Set();
 
   constructor(list, options) {
     this.list = list;
@@ -49,13 +50,14 @@ export class Report {
     const sample = content.samples[result.i];
     const { kind, name, variant } = job;
     this.results.push({
-      kind, name: variant ? `${name}:${variant}` : name, sample: `${sample.dtype} ${sample.index}`,
+      kind, name: variant ? `${name}:${variant}` : name, sample: `${sample.dtype} ${sample.index}${sample.remark ? ` (${sample.remark})` : ''}`,
       way: result.way, outcome: result.outcome, message: result.message, call: callText(sample, content.tensor),
     });
   }
 
   end(job) {
     const mine = this.results.slice(this.mark);
+    if (job.kind === 'module' && this.passed > 0) this.modules.add(job.name);
     if (job.kind === 'op' && this.passed > 0) this.names.add(`${job.name}:${job.variant}`);
     const count = (what) => mine.filter(({ outcome }) => outcome === what).length;
     const parts = ['wrong', 'crash', 'hang', 'refused', 'accepted'].map((what) => [what, count(what)]).filter(([, n]) => n > 0);
@@ -68,7 +70,7 @@ export class Report {
   print(absent) {
     const passed = Object.values(this.ways).reduce((a, b) => a + b, 0);
     console.log(`\nPyTorch ${this.list.torch}, seed ${this.options.seed}: ${this.names.size} of ${this.list.ops.length} entries of op_db ` +
-      `(${new Set([...this.names].map((n) => n.split(':')[0])).size} names), ${this.samples} samples, ${passed} runs passed`);
+      `(${new Set([...this.names].map((n) => n.split(':')[0])).size} names) and ${this.modules.size} of ${this.list.modules.length} of module_db, ${this.samples} samples, ${passed} runs passed`);
     for (const [way, count] of Object.entries(this.ways)) console.log(`  ${way}: ${count}`);
     if (Object.keys(this.skipped).length > 0) console.log('Samples left out:');
     for (const [why, count] of Object.entries(this.skipped)) console.log(`  ${count} ${why}`);
@@ -104,7 +106,8 @@ export function callText(sample, tensor) {
     if ('o' in v) return `{${Object.entries(v.o).map(([k, x]) => `${k}: ${text(x)}`).join(', ')}}`;
     return JSON.stringify(v);
   };
-  return `(${[...sample.args.map(text), ...Object.entries(sample.kwargs.o).map(([k, v]) => `${k}=${text(v)}`)].join(', ')})`;
+  const made = sample.construct ? text(sample.construct) : '';
+  return `${made}(${[...sample.args.map(text), ...Object.entries(sample.kwargs.o).map(([k, v]) => `${k}=${text(v)}`)].join(', ')})`;
 }
 
 function tensorText({ dtype, shape, strides, data }) {

@@ -4,7 +4,8 @@
 //   'F.conv2d(input, weight, bias, {stride, padding, dilation, groups})'
 //
 // The names are PyTorch's, in the order of its positional arguments. Those in braces go into the options object, in
-// camelCase; `name=other` is called something else here, `-name` means nothing to results and is left out. 'F.f' is a function of F, 'f' one of the library, '.f' a method
+// camelCase; `name=other` is called something else here, `-name` means nothing to results and is left out. A
+// None is left out of the options, unless the name ends with `?`. 'F.f' is a function of F, 'f' one of the library, '.f' a method
 // of the first argument. `...name` takes all positional arguments from there on, as one list of arguments.
 
 export class Refusal extends Error {}
@@ -20,8 +21,8 @@ export function parse(line) {
   const list = (text) => text.split(',').map((part) => part.trim()).filter(Boolean).map((part) => {
     const spread = part.startsWith('...');
     const dropped = part.startsWith('-');
-    const [theirs, ours] = part.replace(/^(\.\.\.|-)/, '').split('=');
-    return { theirs, ours: ours ?? camel(theirs), spread, dropped };
+    const [theirs, ours] = part.replace(/^(\.\.\.|-)|\?$/g, '').split('=');
+    return { theirs, ours: ours ?? camel(theirs), spread, dropped, nullable: part.endsWith('?') };
   });
   return { home, name, positional: list(positional), options: list(options) };
 }
@@ -43,7 +44,7 @@ export function bind({ positional, options }, args, kwargs) {
   const chosen = {};
   for (const [theirs, value] of named) {
     const option = options.find((p) => p.theirs === theirs);
-    if (value === null || value === undefined || option?.dropped) continue;
+    if (value === undefined || option?.dropped || (value === null && !option?.nullable)) continue;
     chosen[option?.ours ?? camel(theirs)] = value;
   }
   const bag = Object.keys(chosen).length > 0 ? chosen : null;

@@ -7,17 +7,19 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { readSamples } from './samples.mjs';
 import { Runner } from './replay.mjs';
+import { ModuleRunner } from './replay-modules.mjs';
+import { MODULES } from './modules.mjs';
 import { OPS } from './table.mjs';
 
 const lenode = await import(process.env.LENODE_CONFORMANCE ?? fileURLToPath(new URL('../../dist/index.js', import.meta.url)));
 const say = (line) => writeSync(1, `${JSON.stringify(line)}\n`);
-const rows = { op: OPS, errors: OPS };
+const rows = { op: OPS, errors: OPS, module: MODULES, 'module errors': MODULES };
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { kind, file, name, from, modes, progress: path } = JSON.parse(line);
   const progress = openSync(path, 'w');
   const { samples, tensor } = readSamples(readFileSync(file));
-  const runner = new Runner(lenode, modes);
+  const runner = new (kind.startsWith('module') ? ModuleRunner : Runner)(lenode, modes);
   const passed = {};
   for (let i = from; i < samples.length; i++) {
     const began = (way) => writeSync(progress, JSON.stringify({ i, way }).padEnd(80), 0);
