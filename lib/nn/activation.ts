@@ -3,15 +3,21 @@
 // then is the result; it must not be a leaf that requires gradients.
 import { withoutGrad } from '../autograd/mode.js';
 import { ShapeError } from '../native/errors.js';
+import { noMore, number, optionsOf } from '../native/options.js';
 import {
+  alphaOptions,
   celu,
   checkBounds,
   elu,
   gelu,
+  geluOptions,
   hardsigmoid,
   hardswish,
   hardtanh,
+  hardtanhOptions,
+  inPlaceOptions,
   leakyRelu,
+  leakyReluOptions,
   logsigmoid,
   mish,
   prelu,
@@ -21,6 +27,7 @@ import {
   sigmoid,
   silu,
   softplus,
+  softplusOptions,
   softsign,
   tanh,
   threshold,
@@ -31,16 +38,19 @@ import { fill_ } from '../ops/inplace.js';
 import { logSoftmax, softmax, softmin } from '../ops/softmax.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { emptyParameter, type FactoryOptions } from './factory.js';
+import { emptyParameter, factoryOptions, type FactoryOptions } from './factory.js';
 import { Module } from './module.js';
 import type { Parameter } from './parameter.js';
 import * as repr from './repr.js';
 
+const preluOptions = optionsOf<{ init?: number } & FactoryOptions>({ init: number, ...factoryOptions.schema });
+
 abstract class InPlaceActivation extends Module {
   readonly inplace: boolean;
 
-  constructor({ inplace = false }: InPlace = {}) {
+  constructor(options?: InPlace) {
     super();
+    const { inplace = false } = inPlaceOptions(new.target.name, options, arguments.length > 1);
     this.inplace = inplace;
   }
   /** What extraRepr() says before `inplace`. */
@@ -141,8 +151,9 @@ export class Hardtanh extends InPlaceActivation {
   readonly minVal: number;
   readonly maxVal: number;
 
-  constructor({ minVal = -1, maxVal = 1, ...options }: { minVal?: number; maxVal?: number } & InPlace = {}) {
-    super(options);
+  constructor(options?: { minVal?: number; maxVal?: number } & InPlace) {
+    const { minVal = -1, maxVal = 1, ...rest } = hardtanhOptions(new.target.name, options, arguments.length > 1);
+    super(rest);
     checkBounds(minVal, maxVal, 'Hardtanh');
     this.minVal = minVal;
     this.maxVal = maxVal;
@@ -161,8 +172,9 @@ export class Threshold extends InPlaceActivation {
   constructor(
     readonly threshold: number,
     readonly value: number,
-    options: InPlace = {},
+    options?: InPlace,
   ) {
+    options = inPlaceOptions(new.target.name, options, arguments.length > 3);
     super(options);
   }
   forward(x: Tensor): Tensor {
@@ -177,8 +189,9 @@ export class Threshold extends InPlaceActivation {
 export class LeakyReLU extends InPlaceActivation {
   readonly negativeSlope: number;
 
-  constructor({ negativeSlope = 0.01, ...options }: { negativeSlope?: number } & InPlace = {}) {
-    super(options);
+  constructor(options?: { negativeSlope?: number } & InPlace) {
+    const { negativeSlope = 0.01, ...rest } = leakyReluOptions(new.target.name, options, arguments.length > 1);
+    super(rest);
     this.negativeSlope = negativeSlope;
   }
   forward(x: Tensor): Tensor {
@@ -204,9 +217,10 @@ export class PReLU extends Module {
 
   constructor(
     readonly numParameters = 1,
-    { init = 0.25, ...factory }: { init?: number } & FactoryOptions = {},
+    options?: { init?: number } & FactoryOptions,
   ) {
     super();
+    const { init = 0.25, ...factory } = preluOptions(new.target.name, options, arguments.length > 2);
     checkInteger(numParameters, 1, 'PReLU', 'numParameters');
     this.init = checkNumber(init, -Number.MAX_VALUE, Number.MAX_VALUE, 'PReLU', 'init');
     this.weight = emptyParameter([numParameters], factory, 'PReLU');
@@ -228,8 +242,9 @@ export class PReLU extends Module {
 export class ELU extends InPlaceActivation {
   readonly alpha: number;
 
-  constructor({ alpha = 1, ...options }: { alpha?: number } & InPlace = {}) {
-    super(options);
+  constructor(options?: { alpha?: number } & InPlace) {
+    const { alpha = 1, ...rest } = alphaOptions(new.target.name, options, arguments.length > 1);
+    super(rest);
     this.alpha = alpha;
   }
   forward(x: Tensor): Tensor {
@@ -244,8 +259,9 @@ export class ELU extends InPlaceActivation {
 export class CELU extends InPlaceActivation {
   readonly alpha: number;
 
-  constructor({ alpha = 1, ...options }: { alpha?: number } & InPlace = {}) {
-    super(options);
+  constructor(options?: { alpha?: number } & InPlace) {
+    const { alpha = 1, ...rest } = alphaOptions(new.target.name, options, arguments.length > 1);
+    super(rest);
     this.alpha = alpha;
   }
   forward(x: Tensor): Tensor {
@@ -260,8 +276,9 @@ export class CELU extends InPlaceActivation {
 export class GELU extends Module {
   readonly approximate: 'none' | 'tanh';
 
-  constructor({ approximate = 'none' }: { approximate?: 'none' | 'tanh' } = {}) {
+  constructor(options?: { approximate?: 'none' | 'tanh' }) {
     super();
+    const { approximate = 'none' } = geluOptions(new.target.name, options, arguments.length > 1);
     this.approximate = approximate;
   }
   forward(x: Tensor): Tensor {
@@ -277,8 +294,9 @@ export class Softplus extends Module {
   readonly beta: number;
   readonly threshold: number;
 
-  constructor({ beta = 1, threshold = 20 }: { beta?: number; threshold?: number } = {}) {
+  constructor(options?: { beta?: number; threshold?: number }) {
     super();
+    const { beta = 1, threshold = 20 } = softplusOptions(new.target.name, options, arguments.length > 1);
     this.beta = beta;
     this.threshold = threshold;
   }
@@ -296,6 +314,7 @@ const implicitDim = (x: Tensor): number => (x.ndim === 0 || x.ndim === 1 || x.nd
 abstract class AlongDim extends Module {
   /** @param dim by default, as in PyTorch, 0 for inputs of 0, 1 or 3 dimensions, else 1; better given */
   constructor(readonly dim: number | null = null) {
+    noMore(new.target.name, arguments.length > 1);
     super();
   }
   protected dimOf(x: Tensor): number {

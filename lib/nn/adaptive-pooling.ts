@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { boolean, noMore, optionsOf } from '../native/options.js';
 import {
   adaptiveAvgPool1d,
   adaptiveAvgPool2d,
@@ -44,6 +45,7 @@ export abstract class AdaptiveAvgPoolNd extends Module {
 /** Means over windows of sequences: [N, C, L] to [N, C, outputSize]. */
 export class AdaptiveAvgPool1d extends AdaptiveAvgPoolNd {
   constructor(outputSize: OutputSize) {
+    noMore(new.target.name, arguments.length > 1);
     super(1, outputSize);
   }
 }
@@ -56,6 +58,7 @@ export class AdaptiveAvgPool1d extends AdaptiveAvgPoolNd {
  */
 export class AdaptiveAvgPool2d extends AdaptiveAvgPoolNd {
   constructor(outputSize: OutputSize) {
+    noMore(new.target.name, arguments.length > 1);
     super(2, outputSize);
   }
 }
@@ -63,6 +66,7 @@ export class AdaptiveAvgPool2d extends AdaptiveAvgPoolNd {
 /** Means over windows of volumes: [N, C, D, H, W] to [N, C, ...outputSize]. */
 export class AdaptiveAvgPool3d extends AdaptiveAvgPoolNd {
   constructor(outputSize: OutputSize) {
+    noMore(new.target.name, arguments.length > 1);
     super(3, outputSize);
   }
 }
@@ -71,6 +75,7 @@ export interface AdaptiveMaxPoolLayerOptions<R extends boolean = boolean> {
   /** Whether forward() returns [maxima, positions] instead of the maxima. Default false. */
   returnIndices?: R;
 }
+const adaptiveMaxPoolLayerOptions = optionsOf<AdaptiveMaxPoolLayerOptions>({ returnIndices: boolean });
 
 /** What adaptive maximum pooling layers share. @typeParam R whether forward() returns the positions, too */
 export abstract class AdaptiveMaxPoolNd<R extends boolean> extends Module<
@@ -101,7 +106,8 @@ export abstract class AdaptiveMaxPoolNd<R extends boolean> extends Module<
 
 /** Maxima over windows of sequences: [N, C, L] to [N, C, outputSize]. Option: returnIndices, default false. */
 export class AdaptiveMaxPool1d<R extends boolean = false> extends AdaptiveMaxPoolNd<R> {
-  constructor(outputSize: OutputSize, options: AdaptiveMaxPoolLayerOptions<R> = {}) {
+  constructor(outputSize: OutputSize, options?: AdaptiveMaxPoolLayerOptions<R>) {
+    options = adaptiveMaxPoolLayerOptions(new.target.name, options, arguments.length > 2);
     super(1, outputSize, options);
   }
 }
@@ -113,14 +119,16 @@ export class AdaptiveMaxPool1d<R extends boolean = false> extends AdaptiveMaxPoo
  * @param options returnIndices: give [maxima, positions], where positions are int64 in the flattened plane; default false
  */
 export class AdaptiveMaxPool2d<R extends boolean = false> extends AdaptiveMaxPoolNd<R> {
-  constructor(outputSize: OutputSize, options: AdaptiveMaxPoolLayerOptions<R> = {}) {
+  constructor(outputSize: OutputSize, options?: AdaptiveMaxPoolLayerOptions<R>) {
+    options = adaptiveMaxPoolLayerOptions(new.target.name, options, arguments.length > 2);
     super(2, outputSize, options);
   }
 }
 
 /** Maxima over windows of volumes: [N, C, D, H, W] to [N, C, ...outputSize]. Option: returnIndices, default false. */
 export class AdaptiveMaxPool3d<R extends boolean = false> extends AdaptiveMaxPoolNd<R> {
-  constructor(outputSize: OutputSize, options: AdaptiveMaxPoolLayerOptions<R> = {}) {
+  constructor(outputSize: OutputSize, options?: AdaptiveMaxPoolLayerOptions<R>) {
+    options = adaptiveMaxPoolLayerOptions(new.target.name, options, arguments.length > 2);
     super(3, outputSize, options);
   }
 }

@@ -4,7 +4,7 @@ import { checkInteger } from '../ops/checks.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { emptyParameter } from './factory.js';
 import { uniform_ } from './init.js';
-import type { LinearOptions } from './linear.js';
+import { linearOptions, type LinearOptions } from './linear.js';
 import { Module } from './module.js';
 import type { Parameter } from './parameter.js';
 import * as repr from './repr.js';
@@ -24,8 +24,9 @@ export class Bilinear extends Module<[x1: Tensor, x2: Tensor], Tensor> {
     readonly in1Features: number,
     readonly in2Features: number,
     readonly outFeatures: number,
-    { bias = true, ...factory }: LinearOptions = {},
+    options?: LinearOptions,
   ) {
+    const { bias = true, ...factory } = linearOptions(new.target.name, options, arguments.length > 4);
     super();
     checkInteger(in1Features, 1, 'Bilinear', 'in1Features');
     checkInteger(in2Features, 1, 'Bilinear', 'in2Features');

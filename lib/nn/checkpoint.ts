@@ -3,6 +3,7 @@
 import { enableGrad, isGradEnabled } from '../autograd/mode.js';
 import { Segment } from '../autograd/recompute.js';
 import { ArgumentError, AutogradError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 import { checkInteger } from '../ops/checks.js';
 import { restoreGenerators, saveGenerators } from '../ops/random.js';
 import { formatShape } from '../tensor/shape.js';
@@ -54,6 +55,7 @@ export function checkpoint<A extends unknown[], R>(fn: Computation<A, R>, ...arg
  * @throws ArgumentError for another number of segments
  */
 export function checkpointSequential(modules: Iterable<AnyModule>, segments: number, input: Tensor): Tensor {
+  noMore('checkpointSequential', arguments.length > 3);
   const list = [...modules];
   checkInteger(segments, 1, 'checkpointSequential', 'segments');
   if (segments > list.length)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError, UnsupportedError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { fusedFrom } from './fused.js';
 import { indent, Module, type AnyModule } from './module.js';
@@ -92,6 +93,7 @@ export class Sequential<L extends readonly AnyModule[] = readonly Module[]> exte
 /** A list of modules for a network that calls them itself. */
 export class ModuleList<M extends AnyModule = Module> extends ModuleArray<M, never, never> {
   constructor(modules: Iterable<M> = []) {
+    noMore(new.target.name, arguments.length > 1);
     super();
     this.append(...modules);
   }

@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError, ShapeError } from '../native/errors.js';
+import { boolean, optionsOf } from '../native/options.js';
 import { checkInteger, checkSizes, type Sizes } from '../ops/checks.js';
-import { convTranspose1d, convTranspose2d, convTranspose3d, type ConvTransposeOptions } from '../ops/conv.js';
+import {
+  convTranspose1d,
+  convTranspose2d,
+  convTranspose3d,
+  convTransposeOptions,
+  type ConvTransposeOptions,
+} from '../ops/conv.js';
 import { checkList, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { emptyParameter, type FactoryOptions } from './factory.js';
+import { emptyParameter, factoryOptions, type FactoryOptions } from './factory.js';
 import { resetLinear } from './init.js';
 import { Module } from './module.js';
 import type { Parameter } from './parameter.js';
@@ -14,6 +21,11 @@ export interface ConvTransposeLayerOptions extends ConvTransposeOptions, Factory
   /** Whether a learned number is added to each output channel. Default true. */
   bias?: boolean;
 }
+const convTransposeLayerOptions = optionsOf<ConvTransposeLayerOptions>({
+  ...convTransposeOptions.schema,
+  ...factoryOptions.schema,
+  bias: boolean,
+});
 
 const convolutions = [undefined, convTranspose1d, convTranspose2d, convTranspose3d] as const;
 
@@ -115,7 +127,8 @@ export abstract class ConvTransposeNd extends Module<[x: Tensor, outputSize?: re
 
 /** Transposed convolution over sequences: [N, inChannels, L] to [N, outChannels, L']. Options as ConvTranspose2d's. */
 export class ConvTranspose1d extends ConvTransposeNd {
-  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvTransposeLayerOptions = {}) {
+  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options?: ConvTransposeLayerOptions) {
+    options = convTransposeLayerOptions(new.target.name, options, arguments.length > 4);
     super(1, inChannels, outChannels, kernelSize, options);
   }
 }
@@ -131,14 +144,16 @@ export class ConvTranspose1d extends ConvTransposeNd {
  * @throws ArgumentError for options out of range
  */
 export class ConvTranspose2d extends ConvTransposeNd {
-  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvTransposeLayerOptions = {}) {
+  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options?: ConvTransposeLayerOptions) {
+    options = convTransposeLayerOptions(new.target.name, options, arguments.length > 4);
     super(2, inChannels, outChannels, kernelSize, options);
   }
 }
 
 /** Transposed convolution over volumes: [N, inChannels, D, H, W] to [N, outChannels, D', H', W']. Options as ConvTranspose2d's. */
 export class ConvTranspose3d extends ConvTransposeNd {
-  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvTransposeLayerOptions = {}) {
+  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options?: ConvTransposeLayerOptions) {
+    options = convTransposeLayerOptions(new.target.name, options, arguments.length > 4);
     super(3, inChannels, outChannels, kernelSize, options);
   }
 }

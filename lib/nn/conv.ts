@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError } from '../native/errors.js';
+import { boolean, oneOf, optionsOf } from '../native/options.js';
 import { checkChoice, checkInteger, checkSizes, type Sizes } from '../ops/checks.js';
-import { conv1d, conv2d, conv3d, type ConvOptions } from '../ops/conv.js';
+import { conv1d, conv2d, conv3d, convOptions, type ConvOptions } from '../ops/conv.js';
 import { pad } from '../ops/pad.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { isDeferred } from './deferred.js';
-import { emptyParameter, type FactoryOptions } from './factory.js';
+import { emptyParameter, factoryOptions, type FactoryOptions } from './factory.js';
 import { resetLinear } from './init.js';
 import { Module } from './module.js';
 import type { Parameter } from './parameter.js';
@@ -19,6 +20,13 @@ export interface ConvLayerOptions extends ConvOptions, FactoryOptions {
   /** Whether a learned number is added to each output channel. Default true. */
   bias?: boolean;
 }
+/** @internal */
+export const convLayerOptions = optionsOf<ConvLayerOptions>({
+  ...convOptions.schema,
+  ...factoryOptions.schema,
+  paddingMode: oneOf(...paddingModes),
+  bias: boolean,
+});
 
 const convolutions = [undefined, conv1d, conv2d, conv3d] as const;
 
@@ -133,7 +141,8 @@ export abstract class ConvNd extends Module {
 
 /** Convolution over sequences: [N, inChannels, L] to [N, outChannels, L'], or both without N. Options as Conv2d's. */
 export class Conv1d extends ConvNd {
-  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvLayerOptions = {}) {
+  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options?: ConvLayerOptions) {
+    options = convLayerOptions(new.target.name, options, arguments.length > 4);
     super(1, inChannels, outChannels, kernelSize, options);
   }
 }
@@ -150,14 +159,16 @@ export class Conv1d extends ConvNd {
  * image smaller than the kernel
  */
 export class Conv2d extends ConvNd {
-  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvLayerOptions = {}) {
+  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options?: ConvLayerOptions) {
+    options = convLayerOptions(new.target.name, options, arguments.length > 4);
     super(2, inChannels, outChannels, kernelSize, options);
   }
 }
 
 /** Convolution over volumes: [N, inChannels, D, H, W] to [N, outChannels, D', H', W']. Options as Conv2d's. */
 export class Conv3d extends ConvNd {
-  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvLayerOptions = {}) {
+  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options?: ConvLayerOptions) {
+    options = convLayerOptions(new.target.name, options, arguments.length > 4);
     super(3, inChannels, outChannels, kernelSize, options);
   }
 }

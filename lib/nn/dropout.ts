@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dropout layers: in training they remove elements or channels at random, in use they do nothing. With `inplace` (default
 // false) the result is written over the input.
-import type { InPlace } from '../ops/activation.js';
+import { inPlaceOptions, type InPlace } from '../ops/activation.js';
 import { checkNumber } from '../ops/checks.js';
 import { alphaDropout, dropout, dropout1d, dropout2d, dropout3d, featureAlphaDropout, type DropoutOptions } from '../ops/dropout.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -17,8 +17,9 @@ abstract class DropoutNd extends Module {
    */
   constructor(
     readonly p = 0.5,
-    { inplace = false }: InPlace = {},
+    options?: InPlace,
   ) {
+    const { inplace = false } = inPlaceOptions(new.target.name, options, arguments.length > 2);
     super();
     checkNumber(p, 0, 1, new.target.name, 'p');
     this.inplace = inplace;

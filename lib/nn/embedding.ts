@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { withoutGrad } from '../autograd/mode.js';
 import { ArgumentError, UnsupportedError } from '../native/errors.js';
+import { nullable, number, optionsOf } from '../native/options.js';
 import { checkInteger } from '../ops/checks.js';
 import { zero_ } from '../ops/inplace.js';
 import { embedding } from '../ops/pick.js';
 import { select } from '../ops/view.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { emptyParameter, type FactoryOptions } from './factory.js';
+import { emptyParameter, factoryOptions, type FactoryOptions } from './factory.js';
 import { normal_ } from './init.js';
 import { Module } from './module.js';
 import type { Parameter } from './parameter.js';
@@ -15,6 +16,10 @@ export interface EmbeddingLayerOptions extends FactoryOptions {
   /** A row that starts as 0 and is not learned. */
   paddingIdx?: number | null;
 }
+const embeddingLayerOptions = optionsOf<EmbeddingLayerOptions>({
+  ...factoryOptions.schema,
+  paddingIdx: nullable(number),
+});
 
 /**
  * A table of learned rows: int64 or int32 row numbers of any shape to [..., embeddingDim]. The rows start normal with
@@ -31,21 +36,18 @@ export class Embedding extends Module {
   constructor(
     readonly numEmbeddings: number,
     readonly embeddingDim: number,
-    { paddingIdx = null, device, dtype, ...others }: EmbeddingLayerOptions = {},
+    options?: EmbeddingLayerOptions,
   ) {
     super();
-    for (const [name, value] of Object.entries(others) as [string, unknown][])
-      if (value) throw new UnsupportedError(`Embedding: ${name} is not supported`);
+    for (const name of ['maxNorm', 'scaleGradByFreq', 'sparse'])
+      if ((options as Record<string, unknown> | undefined)?.[name]) throw new UnsupportedError(`Embedding: ${name} is not supported`);
+    const { paddingIdx = null, ...factory } = embeddingLayerOptions(new.target.name, options, arguments.length > 3);
     checkInteger(numEmbeddings, 1, 'Embedding', 'numEmbeddings');
     checkInteger(embeddingDim, 1, 'Embedding', 'embeddingDim');
     if (paddingIdx !== null && (!Number.isInteger(paddingIdx) || paddingIdx < -numEmbeddings || paddingIdx >= numEmbeddings))
       throw new ArgumentError(`Embedding: paddingIdx must be one of ${numEmbeddings} rows, got ${paddingIdx}`);
     this.paddingIdx = paddingIdx !== null && paddingIdx < 0 ? paddingIdx + numEmbeddings : paddingIdx;
-    this.weight = emptyParameter(
-      [numEmbeddings, embeddingDim],
-      { ...(device === undefined ? {} : { device }), ...(dtype === undefined ? {} : { dtype }) },
-      'Embedding',
-    );
+    this.weight = emptyParameter([numEmbeddings, embeddingDim], factory, 'Embedding');
     this.resetParameters();
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How layers make their parameters.
 import { DTypeError } from '../native/errors.js';
+import { checked, optionsOf } from '../native/options.js';
 import { placeOf } from '../ops/creation.js';
 import type { DeviceLike } from '../tensor/device.js';
 import { checkDType, isFloating, type FloatDType } from '../tensor/dtype.js';
@@ -16,6 +17,8 @@ export interface FactoryOptions {
   /** Default float32. */
   dtype?: FloatDType;
 }
+/** @internal */
+export const factoryOptions = optionsOf<FactoryOptions>({ device: checked, dtype: checked });
 
 /**
  * A parameter with undefined values. Filters, of more than two dimensions, are channels-last in memory by default. Without

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layers and the ReLU after them as one operation. Only where nobody could tell: not where either has hooks, which
 // would miss what lies between, or a forward() of its own.
+import { noMore } from '../native/options.js';
 import { relu } from '../ops/activation.js';
 import { conv2dRelu } from '../ops/conv.js';
 import { linearRelu } from '../ops/matmul.js';
@@ -58,6 +59,7 @@ function withRelu(layer: AnyModule): ((x: Tensor) => Tensor) | null {
  * operation where `norm` is a batch normalisation and `activation` a ReLU, both without hooks; else the modules are called.
  */
 export function normRelu(norm: Module, activation: Module, x: Tensor, residual: Tensor | null = null): Tensor {
+  noMore('normRelu', arguments.length > 4);
   if (isPlainRelu(activation) && isPlainNorm(norm)) {
     if (!residual || (sameShape(residual.shape, x.shape) && residual.dtype === x.dtype)) return norm.forwardRelu(x, residual);
   }

@@ -2,6 +2,7 @@
 // Initialisation in place, recorded by no gradient. Draws do not depend on how a tensor lies in memory.
 import { withoutGrad } from '../autograd/mode.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
+import { checked, noMore, number, optionsOf } from '../native/options.js';
 import { checkInteger, checkNumber } from '../ops/checks.js';
 import { eye, tensor } from '../ops/creation.js';
 import { copy_, fill_ } from '../ops/inplace.js';
@@ -35,6 +36,9 @@ export interface KaimingOptions {
   /** Default 'leaky_relu'. */
   nonlinearity?: Nonlinearity;
 }
+const gainOptions = optionsOf<{ gain?: number }>({ gain: number });
+const groupsOptions = optionsOf<{ groups?: number }>({ groups: number });
+const kaimingOptions = optionsOf<KaimingOptions>({ a: number, mode: checked, nonlinearity: checked });
 
 /**
  * The factor by which an initialisation should exceed that for a linear layer, so that the nonlinearity that follows
@@ -43,6 +47,7 @@ export interface KaimingOptions {
  * @param param the slope of 'leaky_relu'; default 0.01
  */
 export function calculateGain(nonlinearity: Nonlinearity, param = 0.01): number {
+  noMore('calculateGain', arguments.length > 2);
   switch (nonlinearity) {
     case 'tanh':
       return 5 / 3;
@@ -60,6 +65,7 @@ export function calculateGain(nonlinearity: Nonlinearity, param = 0.01): number 
 
 /** How many inputs an output of the layer sums up, and how many outputs an input reaches. */
 export function calculateFans(t: Tensor): { fanIn: number; fanOut: number } {
+  noMore('calculateFans', arguments.length > 1);
   if (checkTensor(t, 'init').ndim < 2)
     throw new ShapeError(`init: fans need a weight of at least 2 dimensions, got ${formatShape(t.shape)}`);
   const [outputs, inputs, ...window] = t.shape as [number, number, ...number[]];
@@ -85,33 +91,40 @@ function inOrder(t: Tensor, where: string, fill: (values: Tensor) => void): Tens
 
 /** Uniform in [a, b). */
 export function uniform_(t: Tensor, a = 0, b = 1): Tensor {
+  noMore('uniform_', arguments.length > 3);
   return inOrder(t, 'uniform_', (values) => drawUniform(values, a, b));
 }
 
 /** Normal, with the given mean and standard deviation. */
 export function normal_(t: Tensor, mean = 0, std = 1): Tensor {
+  noMore('normal_', arguments.length > 3);
   return inOrder(t, 'normal_', (values) => drawNormal(values, mean, std));
 }
 
 export function constant_(t: Tensor, value: number): Tensor {
+  noMore('constant_', arguments.length > 2);
   return withoutGrad(() => fill_(checkTensor(t, 'constant_', 'tensor'), value));
 }
 export function ones_(t: Tensor): Tensor {
+  noMore('ones_', arguments.length > 1);
   return constant_(t, 1);
 }
 export function zeros_(t: Tensor): Tensor {
+  noMore('zeros_', arguments.length > 1);
   return constant_(t, 0);
 }
 
 /** Uniform in +-gain sqrt(6 / (fanIn + fanOut)) (Glorot and Bengio, AISTATS 2010). */
-export function xavierUniform_(t: Tensor, { gain = 1 }: { gain?: number } = {}): Tensor {
+export function xavierUniform_(t: Tensor, options?: { gain?: number }): Tensor {
+  const { gain = 1 } = gainOptions('xavierUniform_', options, arguments.length > 2);
   const { fanIn, fanOut } = calculateFans(t);
   const bound = gain * Math.sqrt(6 / (fanIn + fanOut));
   return uniform_(t, -bound, bound);
 }
 
 /** Normal with standard deviation gain sqrt(2 / (fanIn + fanOut)) (Glorot and Bengio, AISTATS 2010). */
-export function xavierNormal_(t: Tensor, { gain = 1 }: { gain?: number } = {}): Tensor {
+export function xavierNormal_(t: Tensor, options?: { gain?: number }): Tensor {
+  const { gain = 1 } = gainOptions('xavierNormal_', options, arguments.length > 2);
   const { fanIn, fanOut } = calculateFans(t);
   return normal_(t, 0, gain * Math.sqrt(2 / (fanIn + fanOut)));
 }
@@ -124,13 +137,15 @@ function kaimingStd(t: Tensor, { a = 0, mode = 'fan_in', nonlinearity = 'leaky_r
 }
 
 /** Uniform in +-gain sqrt(3 / fan) (He et al., arXiv:1502.01852). */
-export function kaimingUniform_(t: Tensor, options: KaimingOptions = {}): Tensor {
+export function kaimingUniform_(t: Tensor, options?: KaimingOptions): Tensor {
+  options = kaimingOptions('kaimingUniform_', options, arguments.length > 2);
   const bound = Math.sqrt(3) * kaimingStd(t, options);
   return uniform_(t, -bound, bound);
 }
 
 /** Normal with standard deviation gain / sqrt(fan) (He et al., arXiv:1502.01852). */
-export function kaimingNormal_(t: Tensor, options: KaimingOptions = {}): Tensor {
+export function kaimingNormal_(t: Tensor, options?: KaimingOptions): Tensor {
+  options = kaimingOptions('kaimingNormal_', options, arguments.length > 2);
   return normal_(t, 0, kaimingStd(t, options));
 }
 
@@ -144,9 +159,11 @@ export interface TruncNormalOptions {
   /** The highest value. Default 2. */
   b?: number;
 }
+const truncNormalOptions = optionsOf<TruncNormalOptions>({ mean: number, std: number, a: number, b: number });
 
 /** Normal, but all within [a, b]: the inverse of the distribution function at uniform numbers. */
-export function truncNormal_(t: Tensor, { mean = 0, std = 1, a = -2, b = 2 }: TruncNormalOptions = {}): Tensor {
+export function truncNormal_(t: Tensor, options?: TruncNormalOptions): Tensor {
+  const { mean = 0, std = 1, a = -2, b = 2 } = truncNormalOptions('truncNormal_', options, arguments.length > 2);
   checkNumber(std, Number.MIN_VALUE, Number.MAX_VALUE, 'truncNormal_', 'std');
   if (!(a < b)) throw new ArgumentError(`truncNormal_: expected a < b, got ${a} and ${b}`);
   return inOrder(t, 'truncNormal_', (values) => {
@@ -178,7 +195,8 @@ function inverseErf(y: Tensor): Tensor {
  * A random matrix with orthonormal rows, or columns if there are fewer of these (Saxe et al., arXiv:1312.6120); the
  * dimensions after the first count as one. Computed on the JavaScript side: blocks until the draws have been read.
  */
-export function orthogonal_(t: Tensor, { gain = 1 }: { gain?: number } = {}): Tensor {
+export function orthogonal_(t: Tensor, options?: { gain?: number }): Tensor {
+  const { gain = 1 } = gainOptions('orthogonal_', options, arguments.length > 2);
   if (checkTensor(t, 'orthogonal_', 'tensor').ndim < 2)
     throw new ShapeError(`orthogonal_: expected at least 2 dimensions, got ${formatShape(t.shape)}`);
   if (t.numel === 0) return t;
@@ -217,7 +235,8 @@ function dot(u: Float64Array, v: Float64Array): number {
 }
 
 /** Filters that pass their inputs on: channel i of each group to output i, in the middle of the window. */
-export function dirac_(t: Tensor, { groups = 1 }: { groups?: number } = {}): Tensor {
+export function dirac_(t: Tensor, options?: { groups?: number }): Tensor {
+  const { groups = 1 } = groupsOptions('dirac_', options, arguments.length > 2);
   checkTensor(t, 'dirac_', 'tensor');
   checkInteger(groups, 1, 'dirac_', 'groups');
   if (t.ndim < 3 || t.ndim > 5)
@@ -238,6 +257,7 @@ export function dirac_(t: Tensor, { groups = 1 }: { groups?: number } = {}): Ten
 
 /** The identity matrix, or as much of it as fits. */
 export function eye_(t: Tensor): Tensor {
+  noMore('eye_', arguments.length > 1);
   if (checkTensor(t, 'eye_', 'tensor').ndim !== 2)
     throw new ShapeError(`eye_: expected a matrix, got ${formatShape(t.shape)}`);
   return withoutGrad(() => copy_(t, eye(t.shape[0]!, t.shape[1]!, { device: t.device })));
@@ -245,6 +265,7 @@ export function eye_(t: Tensor): Tensor {
 
 /** @internal PyTorch's start of convolutions and linear layers: weight and bias uniform in +-1 / sqrt(fan in). */
 export function resetLinear(weight: Tensor, bias: Tensor | null): void {
+  noMore('resetLinear', arguments.length > 2);
   kaimingUniform_(weight, { a: Math.sqrt(5) });
   if (!bias) return;
   const bound = 1 / Math.sqrt(calculateFans(weight).fanIn);

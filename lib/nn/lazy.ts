@@ -6,10 +6,17 @@ import { ArgumentError, ShapeError } from '../native/errors.js';
 import type { Sizes } from '../ops/checks.js';
 import { formatShape, type Shape } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
-import { Conv1d, Conv2d, Conv3d, type ConvLayerOptions, type ConvNd } from './conv.js';
+import { Conv1d, Conv2d, Conv3d, convLayerOptions, type ConvLayerOptions, type ConvNd } from './conv.js';
 import { isDeferred, materialize } from './deferred.js';
-import { Linear, type LinearOptions } from './linear.js';
-import { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNorm, type BatchNormLayerOptions } from './normalization.js';
+import { Linear, linearOptions, type LinearOptions } from './linear.js';
+import {
+  BatchNorm1d,
+  BatchNorm2d,
+  BatchNorm3d,
+  batchNormLayerOptions,
+  type BatchNorm,
+  type BatchNormLayerOptions,
+} from './normalization.js';
 
 interface Resettable {
   resetParameters(): void;
@@ -32,7 +39,8 @@ function settle(
 
 /** Linear whose inFeatures is the last size of its first input. */
 export class LazyLinear extends Linear {
-  constructor(outFeatures: number, options: LinearOptions = {}) {
+  constructor(outFeatures: number, options?: LinearOptions) {
+    options = linearOptions(new.target.name, options, arguments.length > 2);
     super(0, outFeatures, options);
   }
   protected override get isLazy(): boolean {
@@ -63,7 +71,8 @@ function settleConv(layer: ConvNd, x: Tensor, name: string, spatial: number, set
 
 /** Conv1d whose inChannels is that of its first input. */
 export class LazyConv1d extends Conv1d {
-  constructor(outChannels: number, kernelSize: Sizes, options: ConvLayerOptions = {}) {
+  constructor(outChannels: number, kernelSize: Sizes, options?: ConvLayerOptions) {
+    options = convLayerOptions(new.target.name, options, arguments.length > 3);
     super(0, outChannels, kernelSize, options);
   }
   protected override get isLazy(): boolean {
@@ -77,7 +86,8 @@ export class LazyConv1d extends Conv1d {
 
 /** Conv2d whose inChannels is that of its first input. */
 export class LazyConv2d extends Conv2d {
-  constructor(outChannels: number, kernelSize: Sizes, options: ConvLayerOptions = {}) {
+  constructor(outChannels: number, kernelSize: Sizes, options?: ConvLayerOptions) {
+    options = convLayerOptions(new.target.name, options, arguments.length > 3);
     super(0, outChannels, kernelSize, options);
   }
   protected override get isLazy(): boolean {
@@ -91,7 +101,8 @@ export class LazyConv2d extends Conv2d {
 
 /** Conv3d whose inChannels is that of its first input. */
 export class LazyConv3d extends Conv3d {
-  constructor(outChannels: number, kernelSize: Sizes, options: ConvLayerOptions = {}) {
+  constructor(outChannels: number, kernelSize: Sizes, options?: ConvLayerOptions) {
+    options = convLayerOptions(new.target.name, options, arguments.length > 3);
     super(0, outChannels, kernelSize, options);
   }
   protected override get isLazy(): boolean {
@@ -114,7 +125,8 @@ function settleNorm(layer: BatchNorm, x: Tensor, name: string, settled: { readon
 
 /** BatchNorm1d whose numFeatures is that of its first input. */
 export class LazyBatchNorm1d extends BatchNorm1d {
-  constructor(options: BatchNormLayerOptions = {}) {
+  constructor(options?: BatchNormLayerOptions) {
+    options = batchNormLayerOptions(new.target.name, options, arguments.length > 1);
     super(0, options);
   }
   protected override get isLazy(): boolean {
@@ -128,7 +140,8 @@ export class LazyBatchNorm1d extends BatchNorm1d {
 
 /** BatchNorm2d whose numFeatures is that of its first input. */
 export class LazyBatchNorm2d extends BatchNorm2d {
-  constructor(options: BatchNormLayerOptions = {}) {
+  constructor(options?: BatchNormLayerOptions) {
+    options = batchNormLayerOptions(new.target.name, options, arguments.length > 1);
     super(0, options);
   }
   protected override get isLazy(): boolean {
@@ -142,7 +155,8 @@ export class LazyBatchNorm2d extends BatchNorm2d {
 
 /** BatchNorm3d whose numFeatures is that of its first input. */
 export class LazyBatchNorm3d extends BatchNorm3d {
-  constructor(options: BatchNormLayerOptions = {}) {
+  constructor(options?: BatchNormLayerOptions) {
+    options = batchNormLayerOptions(new.target.name, options, arguments.length > 1);
     super(0, options);
   }
   protected override get isLazy(): boolean {

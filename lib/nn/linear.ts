@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import { boolean, optionsOf } from '../native/options.js';
 import { checkInteger } from '../ops/checks.js';
 import { linear } from '../ops/matmul.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { isDeferred } from './deferred.js';
-import { emptyParameter, type FactoryOptions } from './factory.js';
+import { emptyParameter, factoryOptions, type FactoryOptions } from './factory.js';
 import { resetLinear } from './init.js';
 import { Module } from './module.js';
 import type { Parameter } from './parameter.js';
@@ -13,6 +14,8 @@ export interface LinearOptions extends FactoryOptions {
   /** Default true. */
   bias?: boolean;
 }
+/** @internal */
+export const linearOptions = optionsOf<LinearOptions>({ ...factoryOptions.schema, bias: boolean });
 
 /**
  * Fully connected layer: [..., inFeatures] to [..., outFeatures].
@@ -28,8 +31,9 @@ export class Linear extends Module {
   constructor(
     readonly inFeatures: number,
     readonly outFeatures: number,
-    { bias = true, ...factory }: LinearOptions = {},
+    options?: LinearOptions,
   ) {
+    const { bias = true, ...factory } = linearOptions(new.target.name, options, arguments.length > 3);
     super();
     const where = new.target.name;
     if (!this.isLazy) checkInteger(inFeatures, 1, where, 'inFeatures');

@@ -1,16 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 // Losses as modules: the functions of the same names with their options fixed.
-import { crossEntropy, nllLoss, type CrossEntropyOptions, type NllLossOptions } from '../ops/loss.js';
-import type { LossOptions, Reduction } from '../ops/loss-options.js';
+import {
+  crossEntropy,
+  crossEntropyOptions,
+  nllLoss,
+  nllLossOptions,
+  type CrossEntropyOptions,
+  type NllLossOptions,
+} from '../ops/loss.js';
+import { lossOptions, type LossOptions, type Reduction } from '../ops/loss-options.js';
 import {
   binaryCrossEntropy,
+  binaryCrossEntropyOptions,
   binaryCrossEntropyWithLogits,
+  binaryCrossEntropyWithLogitsOptions,
   klDiv,
+  klDivOptions,
   type BinaryCrossEntropyOptions,
   type BinaryCrossEntropyWithLogitsOptions,
   type KLDivOptions,
 } from '../ops/probability-loss.js';
-import { huberLoss, l1Loss, mseLoss, smoothL1Loss, type HuberOptions, type SmoothL1Options } from '../ops/regression-loss.js';
+import {
+  huberLoss,
+  huberOptions,
+  l1Loss,
+  mseLoss,
+  smoothL1Loss,
+  smoothL1Options,
+  type HuberOptions,
+  type SmoothL1Options,
+} from '../ops/regression-loss.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
 
@@ -33,7 +52,8 @@ export class CrossEntropyLoss extends Loss {
   readonly ignoreIndex: number;
   readonly labelSmoothing: number;
 
-  constructor(options: CrossEntropyOptions = {}) {
+  constructor(options?: CrossEntropyOptions) {
+    options = crossEntropyOptions(new.target.name, options, arguments.length > 1);
     super(options);
     this.registerBuffer('weight', options.weight ?? null);
     this.ignoreIndex = options.ignoreIndex ?? -100;
@@ -50,7 +70,8 @@ export class NLLLoss extends Loss {
   declare readonly weight: Tensor | null;
   readonly ignoreIndex: number;
 
-  constructor(options: NllLossOptions = {}) {
+  constructor(options?: NllLossOptions) {
+    options = nllLossOptions(new.target.name, options, arguments.length > 1);
     super(options);
     this.registerBuffer('weight', options.weight ?? null);
     this.ignoreIndex = options.ignoreIndex ?? -100;
@@ -63,7 +84,8 @@ export class NLLLoss extends Loss {
 
 /** Squared difference of two tensors of one shape. */
 export class MSELoss extends Loss {
-  constructor(options: LossOptions = {}) {
+  constructor(options?: LossOptions) {
+    options = lossOptions(new.target.name, options, arguments.length > 1);
     super(options);
   }
   forward(input: Tensor, target: Tensor): Tensor {
@@ -73,7 +95,8 @@ export class MSELoss extends Loss {
 
 /** Absolute difference of two tensors of one shape. */
 export class L1Loss extends Loss {
-  constructor(options: LossOptions = {}) {
+  constructor(options?: LossOptions) {
+    options = lossOptions(new.target.name, options, arguments.length > 1);
     super(options);
   }
   forward(input: Tensor, target: Tensor): Tensor {
@@ -85,7 +108,8 @@ export class L1Loss extends Loss {
 export class SmoothL1Loss extends Loss {
   readonly beta: number;
 
-  constructor(options: SmoothL1Options = {}) {
+  constructor(options?: SmoothL1Options) {
+    options = smoothL1Options(new.target.name, options, arguments.length > 1);
     super(options);
     this.beta = options.beta ?? 1;
   }
@@ -98,7 +122,8 @@ export class SmoothL1Loss extends Loss {
 export class HuberLoss extends Loss {
   readonly delta: number;
 
-  constructor(options: HuberOptions = {}) {
+  constructor(options?: HuberOptions) {
+    options = huberOptions(new.target.name, options, arguments.length > 1);
     super(options);
     this.delta = options.delta ?? 1;
   }
@@ -111,7 +136,8 @@ export class HuberLoss extends Loss {
 export class BCELoss extends Loss {
   declare readonly weight: Tensor | null;
 
-  constructor(options: BinaryCrossEntropyOptions = {}) {
+  constructor(options?: BinaryCrossEntropyOptions) {
+    options = binaryCrossEntropyOptions(new.target.name, options, arguments.length > 1);
     super(options);
     this.registerBuffer('weight', options.weight ?? null);
   }
@@ -127,7 +153,8 @@ export class BCELoss extends Loss {
 export class KLDivLoss extends Loss<Reduction | 'batchmean'> {
   readonly logTarget: boolean;
 
-  constructor(options: KLDivOptions = {}) {
+  constructor(options?: KLDivOptions) {
+    options = klDivOptions(new.target.name, options, arguments.length > 1);
     super(options);
     this.logTarget = options.logTarget ?? false;
   }
@@ -141,7 +168,8 @@ export class BCEWithLogitsLoss extends Loss {
   declare readonly weight: Tensor | null;
   declare readonly posWeight: Tensor | null;
 
-  constructor(options: BinaryCrossEntropyWithLogitsOptions = {}) {
+  constructor(options?: BinaryCrossEntropyWithLogitsOptions) {
+    options = binaryCrossEntropyWithLogitsOptions(new.target.name, options, arguments.length > 1);
     super(options);
     this.registerBuffer('weight', options.weight ?? null);
     this.registerBuffer('posWeight', options.posWeight ?? null, { key: 'pos_weight' });

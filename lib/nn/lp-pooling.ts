@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { checkSizes, type Sizes } from '../ops/checks.js';
-import { checkNormType, lpPool1d, lpPool2d, lpPool3d, type LPPoolOptions } from '../ops/lp-pool.js';
+import { checkNormType, lpPool1d, lpPool2d, lpPool3d, lpPoolOptions, type LPPoolOptions } from '../ops/lp-pool.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
 import * as repr from './repr.js';
@@ -35,7 +35,8 @@ abstract class LPPoolNd extends Module {
 
 /** p-norms of windows of sequences: [N, C, L] to [N, C, L']. Options as LPPool2d's. */
 export class LPPool1d extends LPPoolNd {
-  constructor(normType: number, kernelSize: Sizes, options: LPPoolOptions = {}) {
+  constructor(normType: number, kernelSize: Sizes, options?: LPPoolOptions) {
+    options = lpPoolOptions(new.target.name, options, arguments.length > 3);
     super(1, normType, kernelSize, options);
   }
 }
@@ -46,14 +47,16 @@ export class LPPool1d extends LPPoolNd {
  * Options and their defaults: stride (kernelSize), ceilMode false.
  */
 export class LPPool2d extends LPPoolNd {
-  constructor(normType: number, kernelSize: Sizes, options: LPPoolOptions = {}) {
+  constructor(normType: number, kernelSize: Sizes, options?: LPPoolOptions) {
+    options = lpPoolOptions(new.target.name, options, arguments.length > 3);
     super(2, normType, kernelSize, options);
   }
 }
 
 /** p-norms of windows of volumes: [N, C, D, H, W] to [N, C, D', H', W']. Options as LPPool2d's. */
 export class LPPool3d extends LPPoolNd {
-  constructor(normType: number, kernelSize: Sizes, options: LPPoolOptions = {}) {
+  constructor(normType: number, kernelSize: Sizes, options?: LPPoolOptions) {
+    options = lpPoolOptions(new.target.name, options, arguments.length > 3);
     super(3, normType, kernelSize, options);
   }
 }

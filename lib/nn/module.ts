@@ -2,9 +2,10 @@
 import { inspect } from 'node:util';
 import { withoutGrad } from '../autograd/mode.js';
 import { ArgumentError, DTypeError, UninitializedError } from '../native/errors.js';
+import { boolean, noMore, optionsOf, text } from '../native/options.js';
 import { DROPPED, recordingNow, stepDependsOn } from '../native/recording.js';
 import { NO_SHAPE_YET } from '../native/run.js';
-import { to, type ToOptions } from '../ops/view.js';
+import { to, toOptions, type ToOptions } from '../ops/view.js';
 import { device as toDevice, type DeviceLike } from '../tensor/device.js';
 import { checkDType, dtypes, isFloating, type DType, type FloatDType } from '../tensor/dtype.js';
 import { checkTensor, Tensor } from '../tensor/tensor.js';
@@ -24,6 +25,9 @@ export interface NamesOptions {
   /** Whether children's are included. Default true. */
   recurse?: boolean;
 }
+const namesOptions = optionsOf<NamesOptions>({ prefix: text, recurse: boolean });
+const bufferOptions = optionsOf<{ persistent?: boolean; key?: string }>({ persistent: boolean, key: text });
+const loadOptions = optionsOf<{ strict?: boolean }>({ strict: boolean });
 
 /**
  * Base class of layers and networks. A subclass assigns Parameters and other modules to properties and computes in
@@ -44,6 +48,11 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
   #training = true;
   // By property.
   readonly #buffers = new Map<string, { key: string; persistent: boolean }>();
+
+  constructor() {
+    // A class without a constructor hands over what it was given.
+    noMore(new.target.name, arguments.length > 0);
+  }
 
   /** Whether layers such as Dropout act as in training. Set by train() and eval(). Default true. */
   get training(): boolean {
@@ -66,8 +75,8 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
    * @param options persistent: whether it belongs to the state dict, default true. key: what it is called there, by
    * default as the property: for PyTorch's `running_mean` in `runningMean`.
    */
-  registerBuffer(name: string, tensor: Tensor | null, options: { persistent?: boolean; key?: string } = {}): void {
-    const { persistent = true, key = name } = options;
+  registerBuffer(name: string, tensor: Tensor | null, options?: { persistent?: boolean; key?: string }): void {
+    const { persistent = true, key = name } = bufferOptions('registerBuffer', options, arguments.length > 3);
     if (tensor !== null) checkTensor(tensor, 'registerBuffer', name);
     this.#define('registerBuffer', name, tensor);
     this.#buffers.set(name, { key, persistent });
@@ -179,14 +188,16 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
   parameters(recurse = true): Parameter[] {
     return this.namedParameters({ recurse }).map(([, p]) => p);
   }
-  namedParameters({ prefix = '', recurse = true }: NamesOptions = {}): [name: string, parameter: Parameter][] {
+  namedParameters(options?: NamesOptions): [name: string, parameter: Parameter][] {
+    const { prefix = '', recurse = true } = namesOptions('namedParameters', options, arguments.length > 1);
     return unique(this.#tensors('parameters', prefix, recurse)) as [string, Parameter][];
   }
   /** All buffers, persistent or not, each once. */
   buffers(recurse = true): Tensor[] {
     return this.namedBuffers({ recurse }).map(([, b]) => b);
   }
-  namedBuffers({ prefix = '', recurse = true }: NamesOptions = {}): [name: string, buffer: Tensor][] {
+  namedBuffers(options?: NamesOptions): [name: string, buffer: Tensor][] {
+    const { prefix = '', recurse = true } = namesOptions('namedBuffers', options, arguments.length > 1);
     return unique(this.#tensors('buffers', prefix, recurse));
   }
 
@@ -215,7 +226,8 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
    * @returns the missing and the unexpected names
    * @throws StateDictError that lists what is missing, unexpected or misshapen; the module is then as it was
    */
-  loadStateDict(state: Readonly<StateDict>, { strict = true }: { strict?: boolean } = {}): KeyReport {
+  loadStateDict(state: Readonly<StateDict>, options?: { strict?: boolean }): KeyReport {
+    const { strict = true } = loadOptions('loadStateDict', options, arguments.length > 2);
     const { report, commit } = this.prepareLoad(state, { strict });
     commit();
     return report;
@@ -264,6 +276,7 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
    * @throws DTypeError for a dtype that is not floating; DeviceError when the device cannot be used
    */
   to(target: FloatDType | DeviceLike | { dtype?: FloatDType; device?: DeviceLike }): this {
+    noMore('to', arguments.length > 1, 'a dtype and a device are given as one object');
     const options = targetOf(target);
     if (options.dtype !== undefined && !isFloating(checkDType(options.dtype, 'to')))
       throw new DTypeError(`to: a module's dtype must be floating, got ${options.dtype}`);
@@ -405,7 +418,7 @@ function targetOf(target: unknown): ToOptions {
     return dtypes.includes(target as DType) ? { dtype: target as DType } : { device: target as DeviceLike };
   if (typeof target !== 'object' || target === null)
     throw new ArgumentError(`to: expected a device, a dtype or both, got ${String(target)}`);
-  return 'type' in target ? { device: target as DeviceLike } : { ...(target as ToOptions) };
+  return 'type' in target ? { device: target as DeviceLike } : { ...toOptions('to', target) };
 }
 
 // Says whether anything changed.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Containers of modules and parameters for a module that uses them itself.
 import { ArgumentError, UnsupportedError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { Module, type AnyModule } from './module.js';
 import { Parameter } from './parameter.js';
@@ -18,6 +19,7 @@ function pairsOf<T>(values: Readonly<Record<string, T>> | Iterable<readonly [str
 /** Modules by name, for a network that calls them itself. */
 export class ModuleDict<M extends AnyModule = Module> extends Module<never, never> implements Iterable<[string, M]> {
   constructor(modules: Readonly<Record<string, M>> | Iterable<readonly [string, M]> = {}) {
+    noMore(new.target.name, arguments.length > 1);
     super();
     this.update(modules);
   }
@@ -78,6 +80,7 @@ const parameterOf = (value: Tensor): Parameter => (value instanceof Parameter ? 
 export class ParameterList extends Module<never, never> implements Iterable<Parameter> {
   /** @param values parameters, or tensors to make parameters of */
   constructor(values: Iterable<Tensor> = []) {
+    noMore(new.target.name, arguments.length > 1);
     super();
     this.append(...values);
   }
@@ -121,6 +124,7 @@ export class ParameterList extends Module<never, never> implements Iterable<Para
 export class ParameterDict extends Module<never, never> implements Iterable<[string, Parameter]> {
   /** @param values parameters, or tensors to make parameters of */
   constructor(values: Readonly<Record<string, Tensor>> | Iterable<readonly [string, Tensor]> = {}) {
+    noMore(new.target.name, arguments.length > 1);
     super();
     for (const [name, value] of pairsOf(values)) this.set(name, value);
   }

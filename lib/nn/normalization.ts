@@ -2,6 +2,7 @@
 import { withoutGrad } from '../autograd/mode.js';
 import { isRecomputing } from '../autograd/recompute.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
+import { boolean, nullable, number, optionsOf } from '../native/options.js';
 import { checkInteger, checkNumber } from '../ops/checks.js';
 import { full, placeOf, zeros } from '../ops/creation.js';
 import { groupNorm, instanceNormFrom, layerNorm } from '../ops/group-norm.js';
@@ -11,7 +12,7 @@ import { squeeze, unsqueeze } from '../ops/view.js';
 import { checkShape, formatShape, type Shape } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { deferred, isDeferred } from './deferred.js';
-import { emptyParameter, type FactoryOptions } from './factory.js';
+import { emptyParameter, factoryOptions, type FactoryOptions } from './factory.js';
 import { Module } from './module.js';
 import type { Parameter } from './parameter.js';
 import * as repr from './repr.js';
@@ -46,6 +47,15 @@ export interface BatchNormLayerOptions extends FactoryOptions {
   /** Whether running statistics are kept, for use after eval(). Default true for BatchNorm, false for InstanceNorm. */
   trackRunningStats?: boolean;
 }
+/** @internal */
+export const batchNormLayerOptions = optionsOf<BatchNormLayerOptions>({
+  ...factoryOptions.schema,
+  eps: number,
+  momentum: nullable(number),
+  affine: boolean,
+  bias: boolean,
+  trackRunningStats: boolean,
+});
 
 /** What batch and instance normalisation layers share. */
 export abstract class RunningNorm extends Module {
@@ -159,7 +169,8 @@ export abstract class BatchNorm extends RunningNorm {
 
 /** Batch normalisation of [N, numFeatures] or of sequences [N, numFeatures, L]. Options as BatchNorm2d's. */
 export class BatchNorm1d extends BatchNorm {
-  constructor(numFeatures: number, options: BatchNormLayerOptions = {}) {
+  constructor(numFeatures: number, options?: BatchNormLayerOptions) {
+    options = batchNormLayerOptions(new.target.name, options, arguments.length > 2);
     super([2, 3], numFeatures, options);
   }
 }
@@ -175,14 +186,16 @@ export class BatchNorm1d extends BatchNorm {
  * single value per channel
  */
 export class BatchNorm2d extends BatchNorm {
-  constructor(numFeatures: number, options: BatchNormLayerOptions = {}) {
+  constructor(numFeatures: number, options?: BatchNormLayerOptions) {
+    options = batchNormLayerOptions(new.target.name, options, arguments.length > 2);
     super([4], numFeatures, options);
   }
 }
 
 /** Batch normalisation of volumes [N, numFeatures, D, H, W]. Options as BatchNorm2d's. */
 export class BatchNorm3d extends BatchNorm {
-  constructor(numFeatures: number, options: BatchNormLayerOptions = {}) {
+  constructor(numFeatures: number, options?: BatchNormLayerOptions) {
+    options = batchNormLayerOptions(new.target.name, options, arguments.length > 2);
     super([5], numFeatures, options);
   }
 }
@@ -217,7 +230,8 @@ export abstract class InstanceNorm extends RunningNorm {
 
 /** Instance normalisation of sequences [N, numFeatures, L], or without N. Options as InstanceNorm2d's. */
 export class InstanceNorm1d extends InstanceNorm {
-  constructor(numFeatures: number, options: BatchNormLayerOptions = {}) {
+  constructor(numFeatures: number, options?: BatchNormLayerOptions) {
+    options = batchNormLayerOptions(new.target.name, options, arguments.length > 2);
     super(1, numFeatures, options);
   }
 }
@@ -232,14 +246,16 @@ export class InstanceNorm1d extends InstanceNorm {
  * @throws ArgumentError for options out of range; forward() throws ShapeError for another shape and for a single pixel
  */
 export class InstanceNorm2d extends InstanceNorm {
-  constructor(numFeatures: number, options: BatchNormLayerOptions = {}) {
+  constructor(numFeatures: number, options?: BatchNormLayerOptions) {
+    options = batchNormLayerOptions(new.target.name, options, arguments.length > 2);
     super(2, numFeatures, options);
   }
 }
 
 /** Instance normalisation of volumes [N, numFeatures, D, H, W], or without N. Options as InstanceNorm2d's. */
 export class InstanceNorm3d extends InstanceNorm {
-  constructor(numFeatures: number, options: BatchNormLayerOptions = {}) {
+  constructor(numFeatures: number, options?: BatchNormLayerOptions) {
+    options = batchNormLayerOptions(new.target.name, options, arguments.length > 2);
     super(3, numFeatures, options);
   }
 }
@@ -254,6 +270,12 @@ export interface GroupNormLayerOptions extends FactoryOptions {
   /** Whether, with affine, there is a bias. Default true. */
   bias?: boolean;
 }
+const groupNormLayerOptions = optionsOf<GroupNormLayerOptions>({
+  ...factoryOptions.schema,
+  eps: number,
+  affine: boolean,
+  bias: boolean,
+});
 
 /**
  * Group normalisation (Wu and He, arXiv:1803.08494) of [N, numChannels] or [N, numChannels, spatial...]: each group of
@@ -272,8 +294,9 @@ export class GroupNorm extends Module {
   constructor(
     readonly numGroups: number,
     readonly numChannels: number,
-    { eps = 1e-5, affine = true, bias = true, ...factory }: GroupNormLayerOptions = {},
+    options?: GroupNormLayerOptions,
   ) {
+    const { eps = 1e-5, affine = true, bias = true, ...factory } = groupNormLayerOptions(new.target.name, options, arguments.length > 3);
     super();
     const where = new.target.name;
     checkInteger(numGroups, 1, where, 'numGroups');
@@ -313,6 +336,12 @@ export interface LayerNormLayerOptions extends FactoryOptions {
   /** Whether, with elementwiseAffine, there is a bias. Default true. */
   bias?: boolean;
 }
+const layerNormLayerOptions = optionsOf<LayerNormLayerOptions>({
+  ...factoryOptions.schema,
+  eps: number,
+  elementwiseAffine: boolean,
+  bias: boolean,
+});
 
 /**
  * Layer normalisation (Ba et al., arXiv:1607.06450) of [..., ...normalizedShape] over the last dimensions.
@@ -331,8 +360,9 @@ export class LayerNorm extends Module {
 
   constructor(
     normalizedShape: number | Shape,
-    { eps = 1e-5, elementwiseAffine = true, bias = true, ...factory }: LayerNormLayerOptions = {},
+    options?: LayerNormLayerOptions,
   ) {
+    const { eps = 1e-5, elementwiseAffine = true, bias = true, ...factory } = layerNormLayerOptions(new.target.name, options, arguments.length > 2);
     super();
     const where = new.target.name;
     const shape = checkShape(typeof normalizedShape === 'number' ? [normalizedShape] : normalizedShape, where);

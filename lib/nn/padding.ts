@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 import { pad, type PadMode } from '../ops/pad.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -58,6 +59,7 @@ abstract class ConstantPadNd extends PadNd {
 /** A border of one value around sequences [N, C, L]; padding is one number or [left, right]. Negative numbers cut. */
 export class ConstantPad1d extends ConstantPadNd {
   constructor(padding: PaddingSizes, value: number) {
+    noMore(new.target.name, arguments.length > 2);
     super(1, padding, value);
   }
 }
@@ -65,6 +67,7 @@ export class ConstantPad1d extends ConstantPadNd {
 /** A border of one value around images [N, C, H, W]; padding is one number or [left, right, top, bottom]. Negative numbers cut. */
 export class ConstantPad2d extends ConstantPadNd {
   constructor(padding: PaddingSizes, value: number) {
+    noMore(new.target.name, arguments.length > 2);
     super(2, padding, value);
   }
 }
@@ -72,6 +75,7 @@ export class ConstantPad2d extends ConstantPadNd {
 /** A border of one value around volumes [N, C, D, H, W]; padding is one number or [left, right, top, bottom, front, back]. Negative numbers cut. */
 export class ConstantPad3d extends ConstantPadNd {
   constructor(padding: PaddingSizes, value: number) {
+    noMore(new.target.name, arguments.length > 2);
     super(3, padding, value);
   }
 }
@@ -79,6 +83,7 @@ export class ConstantPad3d extends ConstantPadNd {
 /** A border of zeros around sequences [N, C, L]; padding is one number or [left, right]. */
 export class ZeroPad1d extends PadNd {
   constructor(padding: PaddingSizes) {
+    noMore(new.target.name, arguments.length > 1);
     super(1, padding, 'constant');
   }
 }
@@ -86,6 +91,7 @@ export class ZeroPad1d extends PadNd {
 /** A border of zeros around images [N, C, H, W]; padding is one number or [left, right, top, bottom]. */
 export class ZeroPad2d extends PadNd {
   constructor(padding: PaddingSizes) {
+    noMore(new.target.name, arguments.length > 1);
     super(2, padding, 'constant');
   }
 }
@@ -93,6 +99,7 @@ export class ZeroPad2d extends PadNd {
 /** A border of zeros around volumes [N, C, D, H, W]; padding is one number or [left, right, top, bottom, front, back]. */
 export class ZeroPad3d extends PadNd {
   constructor(padding: PaddingSizes) {
+    noMore(new.target.name, arguments.length > 1);
     super(3, padding, 'constant');
   }
 }
@@ -100,6 +107,7 @@ export class ZeroPad3d extends PadNd {
 /** A border that mirrors sequences [N, C, L]; padding is one number or [left, right]. */
 export class ReflectionPad1d extends PadNd {
   constructor(padding: PaddingSizes) {
+    noMore(new.target.name, arguments.length > 1);
     super(1, padding, 'reflect');
   }
 }
@@ -107,6 +115,7 @@ export class ReflectionPad1d extends PadNd {
 /** A border that mirrors images [N, C, H, W]; padding is one number or [left, right, top, bottom]. */
 export class ReflectionPad2d extends PadNd {
   constructor(padding: PaddingSizes) {
+    noMore(new.target.name, arguments.length > 1);
     super(2, padding, 'reflect');
   }
 }
@@ -114,6 +123,7 @@ export class ReflectionPad2d extends PadNd {
 /** A border that mirrors volumes [N, C, D, H, W]; padding is one number or [left, right, top, bottom, front, back]. */
 export class ReflectionPad3d extends PadNd {
   constructor(padding: PaddingSizes) {
+    noMore(new.target.name, arguments.length > 1);
     super(3, padding, 'reflect');
   }
 }
@@ -121,6 +131,7 @@ export class ReflectionPad3d extends PadNd {
 /** A border that repeats the edge of sequences [N, C, L]; padding is one number or [left, right]. */
 export class ReplicationPad1d extends PadNd {
   constructor(padding: PaddingSizes) {
+    noMore(new.target.name, arguments.length > 1);
     super(1, padding, 'replicate');
   }
 }
@@ -128,6 +139,7 @@ export class ReplicationPad1d extends PadNd {
 /** A border that repeats the edge of images [N, C, H, W]; padding is one number or [left, right, top, bottom]. */
 export class ReplicationPad2d extends PadNd {
   constructor(padding: PaddingSizes) {
+    noMore(new.target.name, arguments.length > 1);
     super(2, padding, 'replicate');
   }
 }
@@ -135,6 +147,7 @@ export class ReplicationPad2d extends PadNd {
 /** A border that repeats the edge of volumes [N, C, D, H, W]; padding is one number or [left, right, top, bottom, front, back]. */
 export class ReplicationPad3d extends PadNd {
   constructor(padding: PaddingSizes) {
+    noMore(new.target.name, arguments.length > 1);
     super(3, padding, 'replicate');
   }
 }
@@ -142,6 +155,7 @@ export class ReplicationPad3d extends PadNd {
 /** A border that goes on at the other side of sequences [N, C, L]; padding is one number or [left, right]. */
 export class CircularPad1d extends PadNd {
   constructor(padding: PaddingSizes) {
+    noMore(new.target.name, arguments.length > 1);
     super(1, padding, 'circular');
   }
 }
@@ -149,6 +163,7 @@ export class CircularPad1d extends PadNd {
 /** A border that goes on at the other side of images [N, C, H, W]; padding is one number or [left, right, top, bottom]. */
 export class CircularPad2d extends PadNd {
   constructor(padding: PaddingSizes) {
+    noMore(new.target.name, arguments.length > 1);
     super(2, padding, 'circular');
   }
 }
@@ -156,6 +171,7 @@ export class CircularPad2d extends PadNd {
 /** A border that goes on at the other side of volumes [N, C, D, H, W]; padding is one number or [left, right, top, bottom, front, back]. */
 export class CircularPad3d extends PadNd {
   constructor(padding: PaddingSizes) {
+    noMore(new.target.name, arguments.length > 1);
     super(3, padding, 'circular');
   }
 }

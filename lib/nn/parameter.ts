@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import { boolean, optionsOf } from '../native/options.js';
 import { release, UNINITIALIZED, view } from '../native/run.js';
 import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/shape.js';
 import { checkTensor, Tensor } from '../tensor/tensor.js';
+
+const parameterOptions = optionsOf<{ requiresGrad?: boolean }>({ requiresGrad: boolean });
 
 /**
  * A tensor that a module learns: a leaf that requires gradients unless told otherwise. A Module finds the parameters
@@ -13,7 +16,8 @@ export class Parameter<S extends Shape = Shape, D extends DType = DType> extends
    * @param data the values; their memory is shared
    * @param options requiresGrad: default true
    */
-  constructor(data: Tensor<S, D>, { requiresGrad = true }: { requiresGrad?: boolean } = {}) {
+  constructor(data: Tensor<S, D>, options?: { requiresGrad?: boolean }) {
+    const { requiresGrad = true } = parameterOptions('Parameter', options, arguments.length > 2);
     checkTensor(data, 'Parameter', 'data');
     super(data.shape, data.strides, data.dtype, data.device, data.version);
     if (data.handle === UNINITIALIZED) this.handle = UNINITIALIZED;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+import { optionsOf } from '../native/options.js';
 import { checkSizes, type Sizes } from '../ops/checks.js';
 import {
   avgPool1d,
   avgPool2d,
   avgPool3d,
+  avgPoolOptions,
   maxPool1d,
   maxPool2d,
   maxPool3d,
+  maxPoolOptions,
   type AvgPoolOptions,
   type MaxPoolOptions,
 } from '../ops/pool.js';
@@ -16,6 +19,8 @@ import * as repr from './repr.js';
 
 /** Maxima alone; for their positions, use F.maxPool2d with returnIndices. */
 export type MaxPoolLayerOptions = Omit<MaxPoolOptions, 'returnIndices'>;
+const { returnIndices: _, ...maxPoolLayerSchema } = maxPoolOptions.schema;
+const maxPoolLayerOptions = optionsOf<MaxPoolLayerOptions>(maxPoolLayerSchema);
 
 type Pool<O> = (x: Tensor, kernelSize: Sizes, options: O) => Tensor;
 const maxPools: readonly Pool<MaxPoolLayerOptions>[] = [maxPool1d, maxPool2d, maxPool3d];
@@ -48,7 +53,8 @@ export abstract class MaxPoolNd extends Module {
 
 /** Maximum over windows of sequences: [N, C, L] to [N, C, L']. Options as MaxPool2d's. */
 export class MaxPool1d extends MaxPoolNd {
-  constructor(kernelSize: Sizes, options: MaxPoolLayerOptions = {}) {
+  constructor(kernelSize: Sizes, options?: MaxPoolLayerOptions) {
+    options = maxPoolLayerOptions(new.target.name, options, arguments.length > 2);
     super(1, kernelSize, options);
   }
 }
@@ -59,14 +65,16 @@ export class MaxPool1d extends MaxPoolNd {
  * Options and their defaults: stride (kernelSize), padding 0, dilation 1, ceilMode false.
  */
 export class MaxPool2d extends MaxPoolNd {
-  constructor(kernelSize: Sizes, options: MaxPoolLayerOptions = {}) {
+  constructor(kernelSize: Sizes, options?: MaxPoolLayerOptions) {
+    options = maxPoolLayerOptions(new.target.name, options, arguments.length > 2);
     super(2, kernelSize, options);
   }
 }
 
 /** Maximum over windows of volumes: [N, C, D, H, W] to [N, C, D', H', W']. Options as MaxPool2d's. */
 export class MaxPool3d extends MaxPoolNd {
-  constructor(kernelSize: Sizes, options: MaxPoolLayerOptions = {}) {
+  constructor(kernelSize: Sizes, options?: MaxPoolLayerOptions) {
+    options = maxPoolLayerOptions(new.target.name, options, arguments.length > 2);
     super(3, kernelSize, options);
   }
 }
@@ -97,7 +105,8 @@ export abstract class AvgPoolNd extends Module {
 
 /** Mean over windows of sequences: [N, C, L] to [N, C, L']. Options as AvgPool2d's. */
 export class AvgPool1d extends AvgPoolNd {
-  constructor(kernelSize: Sizes, options: AvgPoolOptions = {}) {
+  constructor(kernelSize: Sizes, options?: AvgPoolOptions) {
+    options = avgPoolOptions(new.target.name, options, arguments.length > 2);
     super(1, kernelSize, options);
   }
 }
@@ -109,14 +118,16 @@ export class AvgPool1d extends AvgPoolNd {
  * null (the window's size).
  */
 export class AvgPool2d extends AvgPoolNd {
-  constructor(kernelSize: Sizes, options: AvgPoolOptions = {}) {
+  constructor(kernelSize: Sizes, options?: AvgPoolOptions) {
+    options = avgPoolOptions(new.target.name, options, arguments.length > 2);
     super(2, kernelSize, options);
   }
 }
 
 /** Mean over windows of volumes: [N, C, D, H, W] to [N, C, D', H', W']. Options as AvgPool2d's. */
 export class AvgPool3d extends AvgPoolNd {
-  constructor(kernelSize: Sizes, options: AvgPoolOptions = {}) {
+  constructor(kernelSize: Sizes, options?: AvgPoolOptions) {
+    options = avgPoolOptions(new.target.name, options, arguments.length > 2);
     super(3, kernelSize, options);
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { checkResponseNorm, localResponseNorm, type LocalResponseNormOptions } from '../ops/response-norm.js';
+import { checkResponseNorm, localResponseNorm, localResponseNormOptions, type LocalResponseNormOptions } from '../ops/response-norm.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
 import * as repr from './repr.js';
@@ -17,8 +17,9 @@ export class LocalResponseNorm extends Module {
 
   constructor(
     readonly size: number,
-    options: LocalResponseNormOptions = {},
+    options?: LocalResponseNormOptions,
   ) {
+    options = localResponseNormOptions(new.target.name, options, arguments.length > 2);
     super();
     [, this.alpha, this.beta, this.k] = checkResponseNorm(size, options, 'LocalResponseNorm');
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layers that compute nothing.
+import { noMore } from '../native/options.js';
 import { checkInteger } from '../ops/checks.js';
 import { channelShuffle, pixelShuffle, pixelUnshuffle } from '../ops/shuffle.js';
 import { flatten, unflatten } from '../ops/view.js';
@@ -14,6 +15,7 @@ export class Flatten extends Module {
     readonly startDim = 1,
     readonly endDim = -1,
   ) {
+    noMore(new.target.name, arguments.length > 2);
     super();
   }
   forward(x: Tensor): Tensor {
@@ -30,6 +32,7 @@ export class Unflatten extends Module {
     readonly dim: number,
     readonly unflattenedSize: Shape,
   ) {
+    noMore(new.target.name, arguments.length > 2);
     super();
   }
   forward(x: Tensor): Tensor {
@@ -43,6 +46,7 @@ export class Unflatten extends Module {
 /** Channels as pixels: [..., C r^2, H, W] to [..., C, H r, W r]; see F.pixelShuffle. */
 export class PixelShuffle extends Module {
   constructor(readonly upscaleFactor: number) {
+    noMore(new.target.name, arguments.length > 1);
     super();
     checkInteger(upscaleFactor, 1, 'PixelShuffle', 'upscaleFactor');
   }
@@ -57,6 +61,7 @@ export class PixelShuffle extends Module {
 /** Pixels as channels: [..., C, H r, W r] to [..., C r^2, H, W]; see F.pixelUnshuffle. */
 export class PixelUnshuffle extends Module {
   constructor(readonly downscaleFactor: number) {
+    noMore(new.target.name, arguments.length > 1);
     super();
     checkInteger(downscaleFactor, 1, 'PixelUnshuffle', 'downscaleFactor');
   }
@@ -71,6 +76,7 @@ export class PixelUnshuffle extends Module {
 /** The channels of `groups` groups by turns; see F.channelShuffle. */
 export class ChannelShuffle extends Module {
   constructor(readonly groups: number) {
+    noMore(new.target.name, arguments.length > 1);
     super();
     checkInteger(groups, 1, 'ChannelShuffle', 'groups');
   }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+import { checked, optionsOf } from '../native/options.js';
 import type { Sizes } from '../ops/checks.js';
-import { checkInterpolation, interpolate, type InterpolateOptions } from '../ops/interpolate.js';
+import { checkInterpolation, interpolate, interpolateOptions, type InterpolateOptions } from '../ops/interpolate.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
 import * as repr from './repr.js';
 
 export type UpsampleOptions = Omit<InterpolateOptions, 'antialias'>;
+const { antialias: _, ...upsampleSchema } = interpolateOptions.schema;
+const upsampleOptions = optionsOf<UpsampleOptions>(upsampleSchema);
 
 /**
  * Resizes sequences, images or volumes: [N, C, ...] to [N, C, ...size], or to floor(size scaleFactor); see F.interpolate.
@@ -14,9 +17,12 @@ export type UpsampleOptions = Omit<InterpolateOptions, 'antialias'>;
  * only), recomputeScaleFactor false.
  */
 export class Upsample extends Module {
-  constructor(private readonly options: UpsampleOptions) {
+  private readonly options: UpsampleOptions;
+
+  constructor(options: UpsampleOptions) {
     super();
-    checkInterpolation(options, new.target.name);
+    this.options = upsampleOptions(new.target.name, options, arguments.length > 1);
+    checkInterpolation(this.options, new.target.name);
   }
 
   forward(x: Tensor): Tensor {
@@ -36,10 +42,12 @@ export interface Upsampling2dOptions {
   /** Instead of size: how much larger the result is. */
   scaleFactor?: Sizes;
 }
+const upsampling2dOptions = optionsOf<Upsampling2dOptions>({ size: checked, scaleFactor: checked });
 
 /** Resizes images [N, C, H, W] by their nearest pixels. Options: size or scaleFactor. */
 export class UpsamplingNearest2d extends Upsample {
   constructor(options: Upsampling2dOptions) {
+    options = upsampling2dOptions(new.target.name, options, arguments.length > 1);
     super({ ...options, mode: 'nearest' });
   }
 }
@@ -47,6 +55,7 @@ export class UpsamplingNearest2d extends Upsample {
 /** Resizes images [N, C, H, W] by bilinear interpolation with aligned corners. Options: size or scaleFactor. */
 export class UpsamplingBilinear2d extends Upsample {
   constructor(options: Upsampling2dOptions) {
+    options = upsampling2dOptions(new.target.name, options, arguments.length > 1);
     super({ ...options, mode: 'bilinear', alignCorners: true });
   }
 }

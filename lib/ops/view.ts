@@ -359,7 +359,8 @@ export interface ToOptions {
   dtype?: DType;
   device?: DeviceLike;
 }
-const toOptions = optionsOf<ToOptions>({ dtype: checked, device: checked });
+/** @internal */
+export const toOptions = optionsOf<ToOptions>({ dtype: checked, device: checked });
 
 /** x with another dtype, on another device, or both; x itself if nothing changes. */
 export function to(x: Tensor, target: DType | DeviceLike | ToOptions): Tensor {
