@@ -21,6 +21,13 @@ export interface CaptureOptions {
    * always runs plainly. Default 'throw'.
    */
   otherwise?: 'throw' | 'run';
+  /**
+   * Whether `fn` runs at every call, and is compared with the recording: call by call, with operands, shapes and results.
+   * Where all agree, the recording does the work, with the attributes (numbers such as a factor, a rate of dropout) of this
+   * very call; where not, the call is a plain one, and after two of them in a row the step is recorded anew. Whatever
+   * JavaScript's part of the step depends on or changes is then followed, at the cost of running it. Default false.
+   */
+  follow?: boolean;
 }
 
 /** What capture() makes of a step. */
@@ -43,6 +50,10 @@ interface Counts {
 const REMEMBERED = 64;
 // Recordings that may be replaced without ever having been replayed, before recording is given up.
 const WASTED = 8;
+// Of a step that is followed: calls in a row that differ from a recording before it is replaced, and the replays that make
+// a recording worth its while.
+const LAPSES = 2;
+const WORTHWHILE = 8;
 
 const releases = new FinalizationRegistry<Set<number>>((steps) => {
   for (const step of steps) native().releaseStep(step);
@@ -66,8 +77,11 @@ const releases = new FinalizationRegistry<Set<number>>((steps) => {
  * ```
  *
  * A replay takes the values of its arguments, and of tensors from elsewhere, as they are then; optimizers' options and
- * schedules are followed. Everything else that JavaScript computes is as it was when the step was recorded. Other
- * shapes, dtypes, devices, plain arguments or modes of the modules make another recording.
+ * schedules are followed. Everything else that JavaScript computes is as it was when the step was recorded, since
+ * it is not computed again: a factor of the loss in a variable, a dropout layer's rate, a branch, a module's field or
+ * hook that change later are not seen, and what the step does in JavaScript (counting, keeping tensors) is not done. With
+ * `follow: true` all of that is seen and done. Other shapes, dtypes, devices, plain arguments or modes of the modules make
+ * another recording.
  *
  * @param fn called with tensors, arrays of them and plain values; returns tensors, in arrays and objects, or nothing.
  * The tensors that the captured step returns are its caller's, without a recorded computation behind them.
@@ -75,7 +89,7 @@ const releases = new FinalizationRegistry<Set<number>>((steps) => {
  * JavaScript's values, another device, a gradient through what was computed before, a promise
  */
 export function capture<A extends unknown[], R>(fn: (...args: A) => R, options: CaptureOptions = {}): Captured<A, R> {
-  const { recordings: limit = 4, device, otherwise = 'throw' } = options;
+  const { recordings: limit = 4, device, otherwise = 'throw', follow = false } = options;
   const counts: Counts = { plain: 0, recorded: 0, replayed: 0 };
   const numbers = new Set<number>();
   const tolerant = otherwise === 'run';
@@ -88,7 +102,7 @@ export function capture<A extends unknown[], R>(fn: (...args: A) => R, options: 
   const forget = (step: RecordedStep): void => {
     recordings = recordings.filter((other) => other !== step);
     numbers.delete(step.number);
-    if (step.replays === 0) wasted++;
+    if (step.replays === 0 || (step.lapses >= LAPSES && step.replays < WORTHWHILE)) wasted++;
     step.release();
   };
   const giveUp = (reason: string): void => {
@@ -119,14 +133,22 @@ export function capture<A extends unknown[], R>(fn: (...args: A) => R, options: 
     const signature = new Signature(args, contextNow());
     for (const step of recordings) {
       if (!step.signature.equals(signature) || !step.fits()) continue;
+      if (step !== recordings[0]) recordings = [step, ...recordings.filter((other) => other !== step)];
+      if (follow) {
+        if (step.lapses >= LAPSES) break;
+        const { value, replayed } = step.follow(signature.tensors, (watch) => run(args, watch));
+        step.lapses = replayed ? 0 : step.lapses + 1;
+        if (replayed) counts.replayed++;
+        else counts.plain++;
+        return value as R;
+      }
       const replayed = step.replay(signature.tensors);
       if (replayed) {
         counts.replayed++;
-        if (step !== recordings[0]) recordings = [step, ...recordings.filter((other) => other !== step)];
         return replayed.value as R;
       }
     }
-    for (const step of recordings) if (step.stale) forget(step);
+    for (const step of recordings) if (step.stale || step.lapses >= LAPSES) forget(step);
     if (wasted > WASTED) giveUp('what it depends on changes so often that recordings do not last');
 
     const known = seen.some((other) => other.equals(signature));
@@ -144,7 +166,7 @@ export function capture<A extends unknown[], R>(fn: (...args: A) => R, options: 
     counts.recorded++;
     const place: Device = signature.tensors[0]?.device ?? toDevice(device ?? 'cpu');
     const onRevival = (grad: Tensor) => recordings.forEach((step) => step.revived(grad));
-    const { value, step, failure } = recordStep(signature, place, tolerant, (watch) => run(args, watch), onRevival);
+    const { value, step, failure } = recordStep(signature, place, tolerant, (watch) => run(args, watch), onRevival, follow);
     if (step) {
       recordings.unshift(step);
       numbers.add(step.number);

@@ -3,7 +3,7 @@
 // recursion, so that the depth of a network does not meet the depth of the stack.
 import { AutogradError, InternalError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
-import { recordingNow, refuse } from '../native/recording.js';
+import { recordingNow, refuse, stepNow } from '../native/recording.js';
 import { run, sweepGraph } from '../native/run.js';
 import { checkTensor, emptyTensor, fresh, Tensor } from '../tensor/tensor.js';
 import { promoteDTypes, type DType } from '../tensor/dtype.js';
@@ -162,7 +162,7 @@ function collect(roots: readonly Tensor[], wanted: Map<Tensor, Tensor | null> | 
   const states = new Map<Node, State>();
   const leaves = new Map<Tensor, LeafState>();
   const stack: Node[] = [];
-  const recording = recordingNow();
+  const recording = stepNow();
   const discover = (node: Node): State => {
     let state = states.get(node);
     if (!state) {
@@ -318,8 +318,8 @@ function settle(leaf: Tensor, before: Tensor | null, g: Tensor): Tensor {
 
 // In a recorded step a gradient that was there before is added to where it is: each replay then finds the last one's sum.
 function accumulatesInPlace(before: Tensor, strides: readonly number[]): boolean {
-  const recording = recordingNow();
-  if (!recording || recording.inner.has(before)) return false;
+  const step = stepNow();
+  if (!step || step.inner.has(before)) return false;
   if (before.strides.some((s, i) => s !== strides[i] && before.shape[i] !== 1))
     refuse("adding to a gradient that is not laid out as its parameter", 'call zeroGrad() before the first step');
   return true;

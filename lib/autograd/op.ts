@@ -2,7 +2,7 @@
 // How a differentiable operation is written: its forward pass (checks, output shape, native call), what it saves and
 // its gradients stand side by side in one defineOp().
 import { AutogradError } from '../native/errors.js';
-import { recordingNow } from '../native/recording.js';
+import { stepNow } from '../native/recording.js';
 import { hold, letGoOf, Tensor, type GradNode } from '../tensor/tensor.js';
 import { isFloating, type DType } from '../tensor/dtype.js';
 import type { Device } from '../tensor/device.js';
@@ -228,7 +228,7 @@ function record<A extends readonly unknown[], R extends OpResult, P>(
     ctx as Context<unknown>,
     spec as unknown as OpSpec<never, OpResult, unknown>,
   );
-  recordingNow()?.inner.add(node);
+  stepNow()?.inner.add(node);
   outputs.forEach((t, i) => {
     if (!isFloating(t.dtype)) return; // positions, masks: no gradient passes through them
     node.version = t.version.count;

@@ -5,9 +5,10 @@ import { CaptureError, OutOfMemoryError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { Recording, type Watch } from '../native/recording.js';
 import { beginRecording, run, setStepOrigins, sweep } from '../native/run.js';
+import { Trace } from '../native/trace.js';
 import type { Device } from '../tensor/device.js';
 import { emptyTensor, fresh, type Tensor } from '../tensor/tensor.js';
-import { recipe, RecordedStep, type LeafGradient, type ResultSource, type StepParts } from './recorded-step.js';
+import { ELSEWHERE, recipe, RecordedStep, type LeafGradient, type ResultSource, type StepParts } from './recorded-step.js';
 import { detached } from './results.js';
 import type { Signature } from './signature.js';
 
@@ -31,25 +32,34 @@ export function recordStep(
   tolerant: boolean,
   body: (watch: Watch) => unknown,
   onRevival: (grad: Tensor) => void,
+  follow: boolean,
 ): Recorded {
-  const recording = new Recording(device.id);
-  const watch: Watch = { tolerant, failure: undefined, recording };
   const args = signature.tensors;
+  const recording = new Recording(device.id, follow ? new Trace(args) : null);
+  const watch: Watch = { tolerant, failure: undefined, recording };
   for (const t of args)
     if (t.device !== device)
       throw new CaptureError(`capture: the arguments of a step must be on one device, got ${args.map((a) => a.device).join(', ')}`);
   const begin = beginRecording(device.id, args);
-  const { value, computed, rebuild } = runOnce(body, watch, args);
+  const { value, computed, rebuild, returned } = runOnce(body, watch, args);
   if (watch.failure || !computed || !rebuild) return { value };
   try {
     const leaves = gradientsOf(recording);
     recording.inner.clear();
+    const handles = recording.trace?.end();
+    const grads = new Set(leaves.map(({ grad }) => grad?.handle));
     // What JavaScript has forgotten needs no place of its own.
     sweep(true);
     // Nor is what this run needed kept beside the arena.
     native().emptyCache(device.id);
     const arena = emptyTensor([Math.max(1, native().planRecording())], 'uint8', device) as Tensor;
     const number = native().finishRecording(arena.handle);
+    const kept = new Map<number, number>();
+    for (const [made, handle] of handles ?? []) {
+      const offset = native().offsetOf(handle, arena.handle);
+      if (offset >= ELSEWHERE) kept.set(made, offset);
+      if (offset >= 0 && !grads.has(handle)) moveOut(handle, recording.trace!.formOf(made) as Pick<Tensor, 'shape' | 'strides' | 'dtype'>, device);
+    }
     native().emptyCache(device.id);
     setStepOrigins(number, new Map([...recording.origins].map(([sequence, place]) => [sequence - begin, place])));
     const required = [...recording.outer.keys()].map((t) => [t as Tensor, (t as Tensor).requiresGrad] as const);
@@ -63,11 +73,13 @@ export function recordStep(
       device,
       arena,
       recording,
-      leaves: leaves.map((entry) => ({ ...entry, offset: entry.offset < 0 ? -1 : native().offsetOf(entry.grad!.handle) })),
+      leaves: leaves.map((entry) => ({ ...entry, offset: entry.offset < 0 ? -1 : native().offsetOf(entry.grad!.handle, arena.handle) })),
       required: required.filter(([t]) => recording.outer.has(t)),
       writtenArguments,
       computed,
       rebuild,
+      returned: returned!,
+      kept,
     };
     return { value, step: new RecordedStep(signature, parts, onRevival) };
   } catch (error) {
@@ -105,13 +117,28 @@ function takeResults(value: unknown, args: readonly Tensor[], recording: Recordi
     copies.push(copy);
     return { computed: computed.push({ shape, strides, dtype }) - 1 };
   };
-  const rebuild = recipe(value, sourceOf);
+  const returned: StepParts['returned'][number][] = [];
+  const rebuild = recipe(value, (t) => {
+    const source = sourceOf(t);
+    if (recording.trace) returned.push({ ref: recording.trace.refOf(t), source });
+    return source;
+  });
   if (computed.length > MAX_RESULTS)
     throw new CaptureError(`capture: the step returned ${computed.length} tensors; it may return ${MAX_RESULTS}`);
   const own = rebuild((source) =>
     'computed' in source ? copies[source.computed]! : 'argument' in source ? args[source.argument]! : source.tensor,
   );
-  return { value: own, computed, rebuild };
+  return { value: own, computed, rebuild, returned };
+}
+
+// Gives memory of its own to what JavaScript keeps of a step that is followed: each call makes another one.
+function moveOut(handle: number, { shape, strides, dtype }: Pick<Tensor, 'shape' | 'strides' | 'dtype'>, device: Device): void {
+  const now: Tensor = fresh(shape, dtype, device, strides);
+  now.handle = handle;
+  const copy: Tensor = fresh(shape, dtype, device, strides);
+  run(Op.copy, [now], [copy], []);
+  native().adopt(handle, copy.handle);
+  copy.dispose();
 }
 
 function gradientsOf({ leaves, inner }: Recording): LeafGradient[] {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // One recording of a step, and how it is replayed.
 import { native } from '../native/binding.js';
-import { collectChanges, DROPPED, StaleRecording, type Recording } from '../native/recording.js';
-import { replay, setStepOrigins, view } from '../native/run.js';
+import { Following } from '../native/following.js';
+import { Op } from '../native/ops.gen.js';
+import { collectChanges, DROPPED, StaleRecording, type Recording, type Watch } from '../native/recording.js';
+import { replay, run, setStepOrigins, view } from '../native/run.js';
+import type { Ref } from '../native/trace.js';
 import type { Device } from '../tensor/device.js';
-import { fresh, type Tensor } from '../tensor/tensor.js';
-import { mapTensors } from './results.js';
+import { fresh, Tensor } from '../tensor/tensor.js';
+import { detached, mapTensors } from './results.js';
 import type { Signature } from './signature.js';
 
 /** A leaf whose gradient the step sets. */
@@ -13,10 +16,13 @@ export interface LeafGradient {
   readonly leaf: Tensor;
   readonly before: Tensor | null | typeof DROPPED;
   /** What it has afterwards. */
-  readonly grad: Tensor | null;
-  /** Where in the arena; -1: elsewhere. */
+  grad: Tensor | null;
+  /** Where in the arena; or ELSEWHERE. */
   readonly offset: number;
 }
+
+/** In the place of an offset in the arena: memory that existed before the step. */
+export const ELSEWHERE = -1;
 
 /** A tensor in a step's result: one that is computed, an argument, or one from elsewhere that is simply passed on. */
 export type ResultSource = { readonly computed: number } | { readonly argument: number } | { readonly tensor: Tensor };
@@ -40,10 +46,16 @@ export interface StepParts {
   readonly computed: readonly Computed[];
   /** The step's result with sources in the place of tensors. */
   readonly rebuild: (tensorOf: (source: ResultSource) => Tensor) => unknown;
+  /** The tensors of the result in order, for a step that is followed. */
+  readonly returned: readonly { readonly ref: Ref; readonly source: ResultSource }[];
+  /** What JavaScript keeps of a step that is followed, by number: where it is in the arena, or ELSEWHERE. */
+  readonly kept: ReadonlyMap<number, number>;
 }
 
 export class RecordedStep {
   replays = 0;
+  /** Of a step that is followed: how many calls in a row have differed from it. */
+  lapses = 0;
   /** It can never be replayed again. */
   stale = false;
 
@@ -111,6 +123,95 @@ export class RecordedStep {
         'computed' in source ? results[source.computed]! : 'argument' in source ? args[source.argument]! : source.tensor,
       ),
     };
+  }
+
+  /**
+   * Runs JavaScript's part of the step once more, and replays the recording if that is what it asks for; otherwise the
+   * step has been made plainly.
+   */
+  follow(args: readonly Tensor[], body: (watch: Watch) => unknown): { value: unknown; replayed: boolean } {
+    const { number, device, recording, computed } = this.parts;
+    const following = new Following(recording.trace!, args, device.id);
+    let value: unknown;
+    let results: readonly ResultSource[] | null;
+    try {
+      value = body({ tolerant: true, failure: undefined, recording: null, following });
+      results = this.#resultsOf(value, following);
+    } catch (error) {
+      following.diverge();
+      throw error;
+    }
+    if (!results || !this.#gradientsFit(following)) {
+      following.diverge();
+      return { value: detached(value), replayed: false };
+    }
+    const outputs = computed.map(({ shape, strides, dtype }) => fresh(shape, dtype, device, strides));
+    try {
+      replay(number, device.id, args, following.changes, outputs);
+      this.replays++;
+    } catch (error) {
+      // It may have come from an earlier call, or have kept this one from the queue: whether it has the new attributes, nobody
+      // knows.
+      if (following.changes.length > 0) this.stale = true;
+      throw error;
+    } finally {
+      following.commit();
+      this.#settle(following);
+    }
+    let next = 0;
+    return {
+      value: mapTensors(value, (t) => {
+        const source = results[next++]!;
+        return 'computed' in source ? outputs[source.computed]! : t;
+      }),
+      replayed: true,
+    };
+  }
+
+  // Where the tensors of a result come from, one after the other; null if they are others than those of the recording.
+  #resultsOf(value: unknown, following: Following): ResultSource[] | null {
+    const { returned } = this.parts;
+    const sources: ResultSource[] = [];
+    let fits = following.complete;
+    mapTensors(value, (t) => {
+      const found = fits ? returned.find(({ ref }) => following.is(t, ref)) : undefined;
+      if (found) sources.push(found.source);
+      else fits = false;
+    });
+    return fits ? sources : null;
+  }
+
+  // Whether the gradients that JavaScript has set have places in the arena.
+  #gradientsFit(following: Following): boolean {
+    return this.parts.leaves.every(({ leaf }) => {
+      const made = leaf.grad && following.numberOf(leaf.grad as Tensor);
+      return typeof made !== 'number' || (this.parts.kept.get(made) ?? ELSEWHERE) >= 0;
+    });
+  }
+
+  // Gives memory to what JavaScript keeps: gradients in the arena, where the next replay finds them; all else as copies,
+  // since each step has its own.
+  #settle(following: Following): void {
+    const { arena, device, kept, leaves } = this.parts;
+    for (const entry of leaves) {
+      const grad = entry.leaf.grad as Tensor | null;
+      const made = grad && following.numberOf(grad);
+      if (typeof made === 'number') view(arena, grad!, kept.get(made)!);
+      entry.grad = grad;
+    }
+    for (const [number, offset] of kept) {
+      const t = following.get(number) as Tensor | undefined;
+      if (!t) continue;
+      if (offset < 0) {
+        following.makeView(t);
+        continue;
+      }
+      const source = new Tensor(t.shape, t.strides, t.dtype, device, t.version);
+      view(arena, source, offset);
+      following.unmake(t);
+      run(Op.copy, [source], [t], []);
+      source.dispose();
+    }
   }
 
   // Puts the gradients where the plain step would leave them; returns those that were there.

@@ -61,7 +61,8 @@ export interface Native {
   planRecording(): number;
   finishRecording(arena: number): number;
   abortRecording(): void;
-  offsetOf(handle: number): number;
+  offsetOf(handle: number, base: number): number;
+  adopt(handle: number, source: number): void;
   replay(step: number, ...results: HandleOwner[]): number;
   releaseStep(step: number): void;
   loadCuda(preload: string[], plugin: string): { failures: { path: string; reason: string }[]; devices: number };

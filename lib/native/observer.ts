@@ -13,10 +13,14 @@ export type Operands = readonly (Operand | null)[];
 export interface Observer {
   /** Before each operation; true: it shall not be made. */
   call(op: number, inputs: Operands, outputs: Operands, attrs: readonly number[]): boolean | void;
-  /** `object` is about to show memory of `base`. */
-  view(base: Operand, object: Operand): void;
-  /** `object` is about to get memory of its own. */
-  allocate?(object: Operand): void;
+  /** `object` is about to show memory of `base`, from element `offset` on; true: it shall not. */
+  view(base: Operand, object: Operand, offset: number): boolean | void;
+  /** `object` is about to get memory of its own; true: it shall not. */
+  allocate?(object: Operand): boolean | void;
+  /** `object` is about to lose its memory; true: it shall not. */
+  release?(object: Operand): boolean;
+  /** Whether calls are put off. */
+  readonly defers?: boolean;
 }
 
 /** Whoever looks on now. */

@@ -3,7 +3,9 @@
 // what must be done again in JavaScript for each replay, and what cannot be replayed at all.
 import { native } from './binding.js';
 import { CaptureError, DisposedError } from './errors.js';
+import type { Following } from './following.js';
 import { observed, observer, stopObserving, type Observer, type Operand, type Operands } from './observer.js';
+import type { Trace } from './trace.js';
 
 /** Handle of a tensor that run() will give memory to. */
 export const FRESH = -2;
@@ -19,6 +21,8 @@ export interface Watch {
   failure: CaptureError | undefined;
   /** Not so while a step runs for the first time. */
   recording: Recording | null;
+  /** Set while JavaScript runs again for a replay. */
+  following?: Following;
 }
 let watch: Watch | null = null;
 
@@ -27,16 +31,31 @@ export function isWatched(): boolean {
   return watch !== null;
 }
 
+/** What the parts of lenode see of a step that is recorded, or followed. */
+export interface StepObserver {
+  /** Tensors, and nodes of the recorded computation, that the step has made. */
+  readonly inner: { has(object: object): boolean; add(object: object): void };
+  /** How many updates there were, by whom. */
+  readonly updates: Map<object, number>;
+}
+
 /** The step that is being recorded, unless it is paused. */
 export function recordingNow(): Recording | null {
   return observer === null || watch === null || observer !== watch.recording ? null : watch.recording;
+}
+
+/** The step that is being recorded or followed, unless it is paused. */
+export function stepNow(): StepObserver | null {
+  if (observer === null || watch === null) return null;
+  const { recording, following } = watch;
+  return observer === recording ? recording : observer === following ? following : null;
 }
 
 /** Runs a step under watch. */
 export function watched<R>(what: Watch, body: () => R): R {
   watch = what;
   try {
-    return observed(what.recording, body);
+    return observed(what.recording ?? what.following ?? null, body);
   } finally {
     watch = null;
   }
@@ -48,7 +67,12 @@ export function watched<R>(what: Watch, body: () => R): R {
  * @throws CaptureError
  */
 export function refuse(what: string, remedy: string, when: 'always' | 'recorded' = 'always'): void {
-  if (watch === null || (watch.recording ? observer !== watch.recording : when === 'recorded')) return;
+  if (watch === null) return;
+  if (watch.following) {
+    if (observer === watch.following) watch.following.diverge();
+    return;
+  }
+  if (watch.recording ? observer !== watch.recording : when === 'recorded') return;
   const failure = new CaptureError(`${what} cannot be part of a captured step: ${remedy}`);
   if (!watch.tolerant) throw failure;
   watch.failure ??= failure;
@@ -94,10 +118,12 @@ export function hostStep(body: () => void, again = body): void {
  * nothing but versions. `body` is told how many updates `owner` has made in this step before.
  */
 export function update(owner: object, body: (before: number) => void): void {
+  const step = stepNow();
   const recorded = recordingNow();
-  if (!recorded || recorded.inEvent) return body(0);
-  const before = recorded.updates.get(owner) ?? 0;
-  recorded.updates.set(owner, before + 1);
+  if (!step || recorded?.inEvent) return body(0);
+  const before = step.updates.get(owner) ?? 0;
+  step.updates.set(owner, before + 1);
+  if (!recorded) return body(before);
   const made: UpdateDetails = { calls: [], allocated: [] };
   recorded.events.push({ body: () => body(before), update: made });
   recorded.inEvent = true;
@@ -157,7 +183,7 @@ export interface Leaf {
 /** The gradient was dropped before anything looked at it. */
 export const DROPPED = Symbol('dropped');
 
-export class Recording implements Observer {
+export class Recording implements Observer, StepObserver {
   calls = 0;
   /** Tensors, and nodes of the recorded computation, that the step has made. */
   readonly inner = new Set<object>();
@@ -177,9 +203,14 @@ export class Recording implements Observer {
   inEvent = false;
   details: UpdateDetails | null = null;
 
-  constructor(readonly deviceId: number) {}
+  constructor(
+    readonly deviceId: number,
+    /** Of a step that is to be followed. */
+    readonly trace: Trace | null,
+  ) {}
 
   call(op: number, inputs: Operands, outputs: Operands, attrs: readonly number[]): boolean {
+    this.trace?.call(op, inputs, outputs, attrs);
     for (const t of inputs) if (t) this.found(t);
     for (const t of outputs) {
       if (!t) continue;
@@ -196,12 +227,14 @@ export class Recording implements Observer {
     return false;
   }
 
-  view(base: Operand, object: Operand): void {
+  view(base: Operand, object: Operand, offset: number): void {
+    this.trace?.view(base, object, offset);
     this.found(base);
     this.inner.add(object);
   }
 
   allocate(object: Operand): void {
+    this.trace?.allocation(object);
     this.checkDevice(object);
     this.inner.add(object);
     this.details?.allocated.push(object);

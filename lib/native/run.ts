@@ -3,7 +3,7 @@
 import { runInNewContext } from 'node:vm';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { native, type HandleOwner } from './binding.js';
-import { DeviceError, DisposedError, fromNative, InternalError, nativeError, OutOfMemoryError, UninitializedError } from './errors.js';
+import { CaptureError, DeviceError, DisposedError, fromNative, InternalError, nativeError, OutOfMemoryError, UninitializedError } from './errors.js';
 import { observer } from './observer.js';
 import { opNames, type OpId, type Signatures } from './ops.gen.js';
 import { FRESH, recordingNow } from './recording.js';
@@ -11,6 +11,9 @@ import { FRESH, recordingNow } from './recording.js';
 export { FRESH };
 /** Handle of a tensor whose memory was given back. */
 export const DISPOSED = -1;
+
+/** Of one whose call was put off, and then done by a replay that keeps no place for it. */
+export const NOT_MADE = -5;
 
 /** Handle of a tensor whose shape is not known yet. */
 export const UNINITIALIZED = -3;
@@ -143,14 +146,19 @@ function notAlive(op: OpId, t: NativeTensor): Error {
 
 /** The error for a tensor without memory. */
 export function unusable(where: string, t: NativeTensor): Error {
+  if (t.handle === NOT_MADE)
+    return new CaptureError(
+      `${where}: a tensor of shape [${t.shape.join(', ')}] was computed inside a captured step, which had not kept it when it ` +
+        'was recorded; keep it in every step, or return it from the step (fit(): pass { capture: false })',
+    );
   if (t.handle === UNINITIALIZED) return new UninitializedError(`${where}: a parameter or buffer ${NO_SHAPE_YET}`);
   return new DisposedError(`${where}: a tensor of shape [${t.shape.join(', ')}] was used after dispose()`);
 }
 
 /** Gives `object` a handle on part of the memory of `base`: `offset` elements on, with the object's own shape. */
 export function view(base: NativeTensor, object: NativeTensor, offset: number): void {
+  if (observer?.view(base, object, offset)) return;
   if (base.handle < 0) throw unusable('view', base);
-  observer?.view(base, object);
   const s = scratch ?? attached();
   s[0] = base.handle;
   s[1] = offset;
@@ -164,7 +172,7 @@ export function view(base: NativeTensor, object: NativeTensor, offset: number): 
 
 /** Gives `object` memory with undefined contents. */
 export function allocate(object: NativeTensor): void {
-  observer?.allocate?.(object);
+  if (observer?.allocate?.(object)) return;
   const attempt = () => {
     writeShape(scratch ?? attached(), 0, object);
     return native().allocate(object, object.deviceId);
@@ -179,6 +187,7 @@ export function allocate(object: NativeTensor): void {
 }
 
 export function release(object: HandleOwner): void {
+  if (observer?.release?.(object as NativeTensor)) return;
   if (object.handle >= 0) native().release(object.handle);
   object.handle = DISPOSED;
 }
@@ -267,7 +276,7 @@ let liveAfterGraph = 0;
 /** Called when a graph has been walked and given up: frees what it held, if that is much and takes little time. */
 export function sweepGraph(device: number): void {
   const begin = performance.now();
-  if (begin < nextGraphSweep) return;
+  if (begin < nextGraphSweep || observer?.defers) return;
   const { allocatedBytes } = native().memoryStats(device);
   liveAfterGraph = Math.min(liveAfterGraph, allocatedBytes);
   if (allocatedBytes < liveAfterGraph + GRAPH_BYTES) return;
@@ -355,6 +364,7 @@ function originOf(device: number, sequence: number): Error | undefined {
 
 /** Remembers the caller of the run() call just made, in case its values turn out to be invalid. */
 export function rememberOrigin(): void {
+  if (observer?.defers) return; // the recording has it
   let places = origins.get(lastDevice);
   if (!places) origins.set(lastDevice, (places = new Map()));
   const sequence = lastSequence();

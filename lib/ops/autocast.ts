@@ -6,7 +6,7 @@
 import { Mode } from '../autograd/mode.js';
 import { ArgumentError } from '../native/errors.js';
 import { boolean, noMore, optionsOf } from '../native/options.js';
-import { recordingNow } from '../native/recording.js';
+import { stepNow } from '../native/recording.js';
 import { isFloating, type DType } from '../tensor/dtype.js';
 import { hold, letGoOf, Tensor } from '../tensor/tensor.js';
 import { cast, castInside } from './promote.js';
@@ -75,8 +75,8 @@ const isSingle = (dtype: DType): boolean => isFloating(dtype) && dtype !== 'floa
 
 // A captured step makes its own half forms, from the values of each replay.
 function isPartOfStep(t: Tensor): boolean {
-  const recording = recordingNow();
-  return recording === null || recording.inner.has(t);
+  const step = stepNow();
+  return step === null || step.inner.has(t);
 }
 
 function halfOf(x: Tensor, dtype: DType): Tensor {

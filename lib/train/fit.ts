@@ -65,8 +65,12 @@ export interface FitOptions {
   /** Default: cross entropy of class labels. */
   loss?: LossFunction;
   /**
-   * Whether steps are recorded once and replayed, with the same results; see capture(). A model or loss that cannot be
-   * captured is trained plainly, with a warning. Default true.
+   * Whether the device's work of a step is recorded once and replayed; see capture(), and its `follow`. The results are
+   * those of plain steps, bit for bit: JavaScript's part of each step (model, hooks, loss, optimizer, schedule) runs as
+   * ever, and where it asks for something else than the recording has (another branch, layer, shape or option), it gets
+   * that. A model or loss that cannot be captured, or is another one all the time, is trained plainly, with one warning.
+   * The one thing that is refused: a tensor from inside the step that JavaScript keeps in some steps only cannot be used
+   * (CaptureError). Default true.
    */
   capture?: boolean;
   /**
@@ -153,7 +157,7 @@ function makeStep(options: FitOptions, loss: LossFunction) {
     return value;
   };
   if (!captures) return { run: plain, end: () => undefined };
-  const run = capture(plain, { otherwise: 'run' });
+  const run = capture(plain, { otherwise: 'run', follow: true });
   return { run, end: () => run.dispose() };
 }
 

@@ -84,12 +84,28 @@ napi_value abort_recording(napi_env env, napi_callback_info) {
   return nullptr;
 }
 
-// offsetOf(handle): bytes from the start of the memory that a tensor shares.
+// offsetOf(handle, base): bytes from the start of the base's memory; -1 if the tensor shares other memory, -2 if it is gone.
 napi_value offset_of(napi_env env, napi_callback_info info) {
-  Arguments<1> arguments(env, info);
-  const TensorEntry& entry = Environment::of(env).table.get(arguments.int32(0));
-  const auto* start = static_cast<const uint8_t*>(entry.storage->data);
-  return make_number(env, static_cast<double>(static_cast<const uint8_t*>(entry.view.data) - start));
+  Arguments<2> arguments(env, info);
+  TensorTable& table = Environment::of(env).table;
+  const TensorEntry* entry = table.find(arguments.int32(0));
+  if (!entry) return make_number(env, -2);
+  if (entry->storage != table.get(arguments.int32(1)).storage) return make_number(env, -1);
+  const auto* start = static_cast<const uint8_t*>(entry->storage->data);
+  return make_number(env, static_cast<double>(static_cast<const uint8_t*>(entry->view.data) - start));
+}
+
+// adopt(handle, source): the tensor shows the source's memory from now on, which must have its form.
+napi_value adopt(napi_env env, napi_callback_info info) {
+  Arguments<2> arguments(env, info);
+  TensorTable& table = Environment::of(env).table;
+  TensorEntry& entry = table.get(arguments.int32(0));
+  const TensorEntry& source = table.get(arguments.int32(1));
+  if (entry.device_id != source.device_id || !same_shape(entry.view, source.view) || entry.view.dtype != source.view.dtype)
+    fail(ErrorCode::internal, "a tensor can only adopt memory of its own form");
+  const auto* start = static_cast<const uint8_t*>(source.storage->data);
+  table.rebase(entry, *source.storage, static_cast<const uint8_t*>(source.view.data) - start);
+  return nullptr;
 }
 
 void check_argument(const TensorView& expected, const TensorView& given) {
@@ -172,6 +188,7 @@ void export_recording(napi_env env, napi_value exports) {
   export_function(env, exports, "finishRecording", guarded<finish_recording>);
   export_function(env, exports, "abortRecording", guarded<abort_recording>);
   export_function(env, exports, "offsetOf", guarded<offset_of>);
+  export_function(env, exports, "adopt", guarded<adopt>);
   export_function(env, exports, "replay", guarded<replay>);
   export_function(env, exports, "releaseStep", guarded<release_step>);
 }
