@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Someone may look on at the native calls: which tensors are made of which.
 
+/** Handle of a tensor that run() will give memory to. */
+export const FRESH = -2;
+
 /** A tensor, as far as an observer needs to know it. */
 export interface Operand {
   handle: number;

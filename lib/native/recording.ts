@@ -3,12 +3,9 @@
 // what must be done again in JavaScript for each replay, and what cannot be replayed at all.
 import { native } from './binding.js';
 import { CaptureError, DisposedError } from './errors.js';
-import type { Following } from './following.js';
-import { observed, observer, stopObserving, type Observer, type Operand, type Operands } from './observer.js';
+import { FRESH, observed, observer, stopObserving, type Observer, type Operand, type Operands } from './observer.js';
 import type { Trace } from './trace.js';
 
-/** Handle of a tensor that run() will give memory to. */
-export const FRESH = -2;
 // Of one that run() would have, had the call not been made for its attributes alone.
 const NEVER = -4;
 
@@ -22,7 +19,7 @@ export interface Watch {
   /** Not so while a step runs for the first time. */
   recording: Recording | null;
   /** Set while JavaScript runs again for a replay. */
-  following?: Following;
+  following?: StepObserver & Observer & { diverge(): void };
 }
 let watch: Watch | null = null;
 

@@ -4,9 +4,9 @@ import { runInNewContext } from 'node:vm';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { native, type HandleOwner } from './binding.js';
 import { CaptureError, DeviceError, DisposedError, fromNative, InternalError, nativeError, OutOfMemoryError, UninitializedError } from './errors.js';
-import { observer } from './observer.js';
+import { FRESH, observer } from './observer.js';
 import { opNames, type OpId, type Signatures } from './ops.gen.js';
-import { FRESH, recordingNow } from './recording.js';
+import { recordingNow } from './recording.js';
 
 export { FRESH };
 /** Handle of a tensor whose memory was given back. */

@@ -2,8 +2,7 @@
 // What a recorded step consists of, call by call, so that JavaScript can run again and be compared with it. Nothing here
 // keeps a tensor of the step alive: those go by numbers.
 import { InternalError } from './errors.js';
-import type { Operand, Operands } from './observer.js';
-import { FRESH } from './recording.js';
+import { FRESH, type Operand, type Operands } from './observer.js';
 
 /** A tensor of a trace: the number of one that the step makes, -1 - i for argument i, one from elsewhere by itself. */
 export type Ref = number | Operand | null;
