@@ -95,7 +95,8 @@ const gatherOp = defineOp({
 });
 
 // The index may reach less far than the tensor, but for `dim` in the tensor that it points into.
-function checkIndex(x: Tensor, dim: number | null, index: Tensor, where: string, name: string): void {
+/** @internal */
+export function checkIndex(x: Tensor, dim: number | null, index: Tensor, where: string, name: string): void {
   const fits = x.ndim === index.ndim && index.shape.every((n, i) => i === dim || n <= x.shape[i]!);
   if (!fits)
     throw new ShapeError(

@@ -33,6 +33,8 @@ export const floor = rounding('floor', Op.floor);
 export const ceil = rounding('ceil', Op.ceil);
 /** To the nearest integer, halves to the even one. */
 export const round = rounding('round', Op.round);
+/** Towards zero. */
+export const trunc = rounding('trunc', Op.trunc);
 export const exp = unary('exp', Op.exp, { float: true, full: true, save: 'output', gradient: by(Op.mul) });
 export const log = unary('log', Op.log, { float: true, full: true, gradient: by(Op.div) });
 export const sqrt = unary('sqrt', Op.sqrt, { float: true, save: 'output', gradient: by(Op.sqrtBackward) });
@@ -70,6 +72,8 @@ function predicate(name: string, op: UnaryId) {
 export const logicalNot = predicate('logicalNot', Op.logicalNot);
 export const isnan = predicate('isnan', Op.isnan);
 export const isfinite = predicate('isfinite', Op.isfinite);
+/** Whether an element is an infinity, of either sign. */
+export const isinf = predicate('isinf', Op.isinf);
 
 // ---- binary ----------------------------------------------------------------------------------------------------
 
@@ -158,6 +162,34 @@ export const remainder = binary('remainder', Op.remainder, {
   gradients: [(g) => g, (g, a, b) => negate(mulBy(g, binaryKernel(Op.floorDivide, a, b)))],
 });
 export const floorDivide = binary('floorDivide', Op.floorDivide, {});
+
+/** a - truncation(a / b) * b: has the sign of the dividend, as in C. */
+export const fmod = binary('fmod', Op.fmod, {
+  gradients: [(g) => g, (g, a, b) => negate(mulBy(g, trunc(binaryKernel(Op.div, a, b))))],
+});
+/** The angle of the point (b, a) from the first axis, in (-pi, pi]. */
+export const atan2 = binary('atan2', Op.atan2, {
+  float: true,
+  full: true,
+  gradients: [
+    (g, a, b) => binaryKernel(Op.div, mulBy(g, overHypot(b, a, b)), binaryKernel(Op.hypot, a, b)),
+    (g, a, b) => negate(binaryKernel(Op.div, mulBy(g, overHypot(a, a, b)), binaryKernel(Op.hypot, a, b))),
+  ],
+});
+/** sqrt(a^2 + b^2), without overflow in between. */
+export const hypot = binary('hypot', Op.hypot, {
+  float: true,
+  gradients: [(g, a, b) => mulBy(g, overHypot(a, a, b)), (g, a, b) => mulBy(g, overHypot(b, a, b))],
+});
+const overHypot = (x: Side, a: Side, b: Side) => binaryKernel(Op.div, x, binaryKernel(Op.hypot, a, b));
+/** log(exp(a) + exp(b)), without overflow in between. */
+export const logaddexp = binary('logaddexp', Op.logaddexp, {
+  float: true,
+  full: true,
+  gradients: [(g, a, b) => mulBy(g, share(a, b)), (g, a, b) => mulBy(g, share(b, a))],
+});
+// exp(a) / (exp(a) + exp(b))
+const share = (a: Side, b: Side) => unaryKernel(Op.sigmoid, binaryKernel(Op.sub, a, b));
 
 function comparison(name: string, op: BinaryId) {
   return function (a: Operand, b: Operand): Tensor {

@@ -53,6 +53,27 @@ LENODE_HD float abs_(float x) { return ::fabsf(x); }
 LENODE_HD double abs_(double x) { return ::fabs(x); }
 LENODE_HD float fmod_(float x, float y) { return ::fmodf(x, y); }
 LENODE_HD double fmod_(double x, double y) { return ::fmod(x, y); }
+#define LENODE_FUNCTION(name)                              \
+  LENODE_HD float name##_(float x) { return ::name##f(x); } \
+  LENODE_HD double name##_(double x) { return ::name(x); }
+LENODE_FUNCTION(log2)
+LENODE_FUNCTION(log10)
+LENODE_FUNCTION(tan)
+LENODE_FUNCTION(asin)
+LENODE_FUNCTION(acos)
+LENODE_FUNCTION(atan)
+LENODE_FUNCTION(sinh)
+LENODE_FUNCTION(cosh)
+LENODE_FUNCTION(asinh)
+LENODE_FUNCTION(acosh)
+LENODE_FUNCTION(atanh)
+LENODE_FUNCTION(erfc)
+LENODE_FUNCTION(trunc)
+#undef LENODE_FUNCTION
+LENODE_HD float atan2_(float x, float y) { return ::atan2f(x, y); }
+LENODE_HD double atan2_(double x, double y) { return ::atan2(x, y); }
+LENODE_HD float hypot_(float x, float y) { return ::hypotf(x, y); }
+LENODE_HD double hypot_(double x, double y) { return ::hypot(x, y); }
 
 template <class T>
 LENODE_HD T logistic(T x) {
@@ -138,6 +159,21 @@ LENODE_UNARY_FUNCTOR(cos) {
   else return ::cos(x);
 }
 LENODE_UNARY_FUNCTOR(erf) { return erf_(x); }
+LENODE_UNARY_FUNCTOR(erfc) { return erfc_(x); }
+LENODE_UNARY_FUNCTOR(log1p) { return log1p_(x); }
+LENODE_UNARY_FUNCTOR(expm1) { return expm1_(x); }
+LENODE_UNARY_FUNCTOR(log2) { return log2_(x); }
+LENODE_UNARY_FUNCTOR(log10) { return log10_(x); }
+LENODE_UNARY_FUNCTOR(tan) { return tan_(x); }
+LENODE_UNARY_FUNCTOR(asin) { return asin_(x); }
+LENODE_UNARY_FUNCTOR(acos) { return acos_(x); }
+LENODE_UNARY_FUNCTOR(atan) { return atan_(x); }
+LENODE_UNARY_FUNCTOR(sinh) { return sinh_(x); }
+LENODE_UNARY_FUNCTOR(cosh) { return cosh_(x); }
+LENODE_UNARY_FUNCTOR(asinh) { return asinh_(x); }
+LENODE_UNARY_FUNCTOR(acosh) { return acosh_(x); }
+LENODE_UNARY_FUNCTOR(atanh) { return atanh_(x); }
+LENODE_UNARY_FUNCTOR(trunc) { return trunc_(x); }
 LENODE_UNARY_FUNCTOR(sigmoid) { return logistic(x); }
 LENODE_UNARY_FUNCTOR(tanh) { return tanh_(x); }
 LENODE_UNARY_FUNCTOR(leaky_relu) { return x < T(0) ? x * p.p[0] : x; }
@@ -171,10 +207,15 @@ LENODE_UNARY_FUNCTOR(smooth_l1) {
   const T size = abs_(x);
   return p.p[1] * (size < p.p[0] ? T(0.5) * x * x / p.p[0] : size - T(0.5) * p.p[0]);
 }
+LENODE_UNARY_FUNCTOR(hardshrink) { return x >= -p.p[0] && x <= p.p[0] ? T(0) : x; }
+LENODE_UNARY_FUNCTOR(softshrink) {
+  return x > p.p[0] ? x - p.p[0] : (x < -p.p[0] ? x + p.p[0] : x * T(0));  // NaN passes, as in PyTorch
+}
 
 LENODE_PREDICATE_FUNCTOR(logical_not) { return x == T(0); }
 LENODE_PREDICATE_FUNCTOR(isnan) { return is_nan(x); }
 LENODE_PREDICATE_FUNCTOR(isfinite) { return !is_nan(x - x); }
+LENODE_PREDICATE_FUNCTOR(isinf) { return is_nan(x - x) && !is_nan(x); }
 
 // ---- binary ----------------------------------------------------------------------------------------------------
 LENODE_BINARY_FUNCTOR(add) { return a + b; }
@@ -221,6 +262,17 @@ LENODE_BINARY_FUNCTOR(floor_divide) {
     const T q = a / b;
     return (a % b != 0 && ((a < 0) != (b < 0))) ? q - 1 : q;
   }
+}
+LENODE_BINARY_FUNCTOR(fmod) {
+  if constexpr (is_float_v<T>) return fmod_(a, b);
+  else return b == 0 || b == -1 ? 0 : a % b;  // -1: INT64_MIN % -1 traps
+}
+LENODE_BINARY_FUNCTOR(atan2) { return atan2_(a, b); }
+LENODE_BINARY_FUNCTOR(hypot) { return hypot_(a, b); }
+LENODE_BINARY_FUNCTOR(logaddexp) {
+  const T high = a < b ? b : a;
+  const T gap = abs_(a - b);
+  return gap != gap ? a + b : high + log1p_(exp_(-gap));  // of equal infinities, or with NaN
 }
 LENODE_BINARY_FUNCTOR(bce_with_logits) {
   const T positive = a > T(0) ? a : T(0);
@@ -296,6 +348,7 @@ LENODE_BINARY_FUNCTOR(smooth_l1_backward) {
   if (abs_(b) < p.p[0]) return a * p.p[1] * b / p.p[0];
   return a * p.p[1] * T((b > T(0)) - (b < T(0)));
 }
+LENODE_BINARY_FUNCTOR(shrink_backward) { return b >= -p.p[0] && b <= p.p[0] ? T(0) : a; }
 LENODE_BINARY_FUNCTOR(prelu_backward_weight) { return b > T(0) ? T(0) : a * b; }
 
 LENODE_TERNARY_FUNCTOR(maximum_backward) { return b > c ? a : (b == c ? a / T(2) : (b < c ? T(0) : a)); }

@@ -307,6 +307,31 @@ void op_scatter_add(Context&, const Call& call) {
   });
 }
 
+void op_scatter(Context&, const Call& call) {
+  namespace o = op::scatter;
+  const TensorView source = at_least_1d(call.in(o::in::source)), y = at_least_1d(call.out(o::out::y));
+  const TensorView index = at_least_1d(call.in(o::in::index));
+  const int dim = checked_dim("scatter", y, call.i(o::attr::dim));
+  require(source.dtype == y.dtype && source.rank == index.rank && source.dims[dim] >= index.dims[dim],
+          "scatter: the source does not fit the index tensor");
+  std::vector<int64_t> values = positions(call, index, y.dims[dim]);
+  const TensorView where = positions_view(values, index);
+  const TensorView y_base = without_position(y, index, dim), from = without_position(source, index, dim);
+  const StridedLoop loop = make_loop({&y_base, &where, &from}, dim);
+  const int64_t n = index.dims[dim], y_dim = y.strides[dim], x_dim = source.strides[dim], i_dim = where.strides[dim];
+  with_storage(y.dtype, [&](auto t) {
+    using T = decltype(t);
+    parallel_chunks(loop.numel, n * kRandomCost, [&](int64_t begin, int64_t end) {
+      for (Walker walker(loop, begin); walker.position() < end; walker.advance(1)) {
+        T* out = y.ptr<T>() + walker.offset(0);
+        const int64_t* line = values.data() + walker.offset(1);
+        const T* in = source.ptr<const T>() + walker.offset(2);
+        for (int64_t i = 0; i < n; ++i) out[line[i * i_dim] * y_dim] = in[i * x_dim];
+      }
+    });
+  });
+}
+
 void op_one_hot(Context&, const Call& call) {
   const TensorView& index = call.in(op::one_hot::in::index);
   const TensorView& y = call.out(op::one_hot::out::y);

@@ -97,6 +97,27 @@ void sort_lines(const Call& call, bool descending) {
   });
 }
 
+// Running results along dim; those of floating dtypes are kept in float64 until they are written.
+template <class Step>
+void scan(const Call& call, int start, Step step) {
+  const char* name = op_info(call.op).name;
+  const TensorView x = at_least_1d(call.in(0)), y = at_least_1d(call.out(0));
+  const int dim = checked_dim(name, x, call.i(0));
+  const int64_t n = x.dims[dim];
+  require(y.rank > dim && y.dims[dim] == n, "scan: the output's shape is not the input's");
+  with_compute(y.dtype, [&](auto t) {
+    using T = decltype(t);
+    const Lines lines({{&x, compute_v<T>}, {&y, compute_v<T>, true}}, dim);
+    lines.run(lines.slots(n * 4), [&](int, void* const* p) {
+      std::conditional_t<std::is_floating_point_v<T>, double, T> state = static_cast<T>(start);
+      for (int64_t i = 0; i < n; ++i) {
+        step(state, static_cast<const T*>(p[0])[i]);
+        static_cast<T*>(p[1])[i] = static_cast<T>(state);
+      }
+    });
+  });
+}
+
 }  // namespace
 
 void op_max_dim(Context&, const Call& call) { extremes<true>(call); }
@@ -105,21 +126,10 @@ void op_sort(Context&, const Call& call) { sort_lines(call, call.i(op::sort::att
 void op_topk(Context&, const Call& call) { sort_lines(call, call.i(op::topk::attr::largest) != 0); }
 
 void op_cumsum(Context&, const Call& call) {
-  const TensorView x = at_least_1d(call.in(0)), y = at_least_1d(call.out(0));
-  const int dim = checked_dim("cumsum", x, call.i(op::cumsum::attr::dim));
-  const int64_t n = x.dims[dim];
-  require(y.rank > dim && y.dims[dim] == n, "cumsum: the output's shape is not the input's");
-  with_compute(y.dtype, [&](auto t) {
-    using T = decltype(t);
-    const Lines lines({{&x, compute_v<T>}, {&y, compute_v<T>, true}}, dim);
-    lines.run(lines.slots(n * 4), [&](int, void* const* p) {
-      std::conditional_t<std::is_floating_point_v<T>, double, T> sum = 0;
-      for (int64_t i = 0; i < n; ++i) {
-        sum += static_cast<const T*>(p[0])[i];
-        static_cast<T*>(p[1])[i] = static_cast<T>(sum);
-      }
-    });
-  });
+  scan(call, 0, [](auto& sum, auto x) { sum += x; });
+}
+void op_cumprod(Context&, const Call& call) {
+  scan(call, 1, [](auto& product, auto x) { product *= x; });
 }
 
 }  // namespace lenode::cpu

@@ -26,6 +26,34 @@ LENODE_SIMD float expm1f(float) noexcept;
 LENODE_SIMD double expm1(double) noexcept;
 LENODE_SIMD float log1pf(float) noexcept;
 LENODE_SIMD double log1p(double) noexcept;
+LENODE_SIMD float acosf(float) noexcept;
+LENODE_SIMD double acos(double) noexcept;
+LENODE_SIMD float acoshf(float) noexcept;
+LENODE_SIMD double acosh(double) noexcept;
+LENODE_SIMD float asinf(float) noexcept;
+LENODE_SIMD double asin(double) noexcept;
+LENODE_SIMD float asinhf(float) noexcept;
+LENODE_SIMD double asinh(double) noexcept;
+LENODE_SIMD float atanf(float) noexcept;
+LENODE_SIMD double atan(double) noexcept;
+LENODE_SIMD float atanhf(float) noexcept;
+LENODE_SIMD double atanh(double) noexcept;
+LENODE_SIMD float coshf(float) noexcept;
+LENODE_SIMD double cosh(double) noexcept;
+LENODE_SIMD float sinhf(float) noexcept;
+LENODE_SIMD double sinh(double) noexcept;
+LENODE_SIMD float tanf(float) noexcept;
+LENODE_SIMD double tan(double) noexcept;
+LENODE_SIMD float log2f(float) noexcept;
+LENODE_SIMD double log2(double) noexcept;
+LENODE_SIMD float log10f(float) noexcept;
+LENODE_SIMD double log10(double) noexcept;
+LENODE_SIMD float erfcf(float) noexcept;
+LENODE_SIMD double erfc(double) noexcept;
+LENODE_SIMD float atan2f(float, float) noexcept;
+LENODE_SIMD double atan2(double, double) noexcept;
+LENODE_SIMD float hypotf(float, float) noexcept;
+LENODE_SIMD double hypot(double, double) noexcept;
 #endif
 #undef LENODE_SIMD
 #endif

@@ -97,6 +97,21 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+// One thread owns `length` elements along the indexed dimension: a whole line where equal positions must meet in order.
+template <class U>
+__global__ void __launch_bounds__(kThreads)
+    scatter_kernel(const U* source, U* y, IndexSource index, int64_t y_step, Indexer<4> lines, int64_t count,
+                   int64_t length, int64_t source_step, int64_t index_step, int64_t position_step) {
+  for (int64_t line = first_item(); line < count; line += item_step()) {
+    int64_t at[4];
+    lines.offsets(line, at);
+    for (int64_t i = 0; i < length; ++i) {
+      const int64_t where = index.at(at[2] + i * index_step, at[3] + i * position_step);
+      if (where >= 0) y[at[1] + where * y_step] = source[at[0] + i * source_step];
+    }
+  }
+}
+
 __global__ void __launch_bounds__(kThreads)
     one_hot_kernel(int64_t* y, IndexSource index, Indexer<4> indexer, int64_t count) {
   for (int64_t i = first_item(); i < count; i += item_step()) {
@@ -223,6 +238,23 @@ void op_index_select(Context& context, const Call& call) { run_gather(context, c
 void op_gather(Context& context, const Call& call) { run_gather(context, call); }
 void op_index_add(Context& context, const Call& call) { run_scatter_add(context, call); }
 void op_scatter_add(Context& context, const Call& call) { run_scatter_add(context, call); }
+
+void op_scatter(Context& context, const Call& call) {
+  const TensorView &index = call.in(0), &source = call.in(1), &y = call.out(0);
+  const int dim = static_cast<int>(call.i(0));
+  const Walk w = source.rank == 0 ? Walk{} : walk(source, y, index, dim);
+  const int64_t count = w.all.numel();
+  if (count == 0) return;
+  const IndexSource where{index.data, index.dtype, y.rank == 0 ? 1 : y.dims[dim], context.guard(call)};
+  const int64_t y_step = y.rank == 0 ? 0 : y.strides[dim];
+  const int64_t items = context.deterministic ? w.lines.numel() : count;
+  const Indexer<4> indexer = (context.deterministic ? w.lines : w.all).indexer();
+  with_unit(item_size(y.dtype), [&](auto unit) {
+    using U = decltype(unit);
+    launch_items(context, scatter_kernel<U>, items, source.ptr<const U>(), y.ptr<U>(), where, y_step, indexer, items,
+                 count / items, w.steps[0], w.steps[2], w.steps[3]);
+  });
+}
 
 void op_one_hot(Context& context, const Call& call) {
   const TensorView &index = call.in(0), &y = call.out(0);

@@ -60,13 +60,13 @@ Handler handler(const std::string& op) {
 #define OTHER(name) {#name, op_##name}
 #define OWN(name) {#name, own::name}
       OTHER(where), OTHER(sum), OTHER(mean), OTHER(prod), OTHER(amax), OTHER(amin), OTHER(var), OTHER(any), OTHER(all),
-      OTHER(max_dim), OTHER(min_dim), OTHER(cumsum), OTHER(sort), OTHER(topk), OWN(max_pool),
+      OTHER(max_dim), OTHER(min_dim), OTHER(cumsum), OTHER(cumprod), OTHER(sort), OTHER(topk), OWN(max_pool),
       OTHER(max_pool_backward), OWN(batch_norm), OTHER(batch_norm_inference), OWN(batch_norm_backward),
       OTHER(group_norm), OTHER(group_norm_backward), OTHER(local_response_norm), OTHER(local_response_norm_backward),
       OTHER(resample), OWN(avg_pool), OWN(avg_pool_backward), OTHER(softmax), OTHER(log_softmax),
       OTHER(softmax_backward), OTHER(log_softmax_backward), OTHER(cross_entropy), OTHER(cross_entropy_backward),
       OTHER(nll_loss), OTHER(nll_loss_backward), OTHER(copy), OTHER(fill), OTHER(arange), OTHER(cat),
-      OTHER(index_select), OTHER(index_add), OTHER(gather), OTHER(scatter_add), OTHER(one_hot), OTHER(rand),
+      OTHER(index_select), OTHER(index_add), OTHER(gather), OTHER(scatter_add), OTHER(scatter), OTHER(one_hot), OTHER(rand),
       OTHER(randn), OTHER(randint), OTHER(dropout), OTHER(dropout_backward), OTHER(total_norm), OTHER(clip_scale),
       OTHER(unscale), OTHER(update_scale),
       {"batch_norm:running", own::update_running_statistics}
