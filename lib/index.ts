@@ -63,7 +63,15 @@ export {
 export * from './ops/pointwise.js';
 export { celu, elu, gelu, leakyRelu, prelu, relu, relu_, selu, sigmoid, silu, softplus, tanh } from './ops/activation.js';
 export { all, amax, amin, any, mean, prod, std, sum, variance as var } from './ops/reduce.js';
+export * from './ops/special.js';
 export * from './ops/order.js';
+export * from './ops/statistics.js';
+export * from './ops/triangular.js';
+export * from './ops/unique.js';
+export * from './ops/rearrange.js';
+export * from './ops/indexing.js';
+export * from './ops/linalg.js';
+export { einsum } from './ops/einsum.js';
 export { cat, stack } from './ops/join.js';
 export { gather, indexAdd, indexSelect, scatterAdd } from './ops/pick.js';
 export { bmm, matmul, mm } from './ops/matmul.js';

@@ -86,3 +86,4 @@ export { interpolate, type InterpolateMode, type InterpolateOptions } from './in
 export { lpPool1d, lpPool2d, lpPool3d, type LPPoolOptions } from './lp-pool.js';
 export { channelShuffle, pixelShuffle, pixelUnshuffle } from './shuffle.js';
 export { pad, type PadMode, type PadOptions } from './pad.js';
+export { fold, unfold, type UnfoldOptions } from './windows.js';

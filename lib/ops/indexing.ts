@@ -3,6 +3,7 @@
 import { defineOp, type Context } from '../autograd/op.js';
 import { withoutGrad } from '../autograd/mode.js';
 import { ArgumentError, DTypeError, IndexError, ShapeError } from '../native/errors.js';
+import { boolean, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { rememberOrigin, run } from '../native/run.js';
 import { broadcastShapes, formatShape, normalizeDim, numelOf, sameShape, type Shape } from '../tensor/shape.js';
@@ -216,13 +217,16 @@ export interface NonzeroOptions {
   asTuple?: boolean;
 }
 
+const nonzeroOptions = optionsOf<NonzeroOptions>({ asTuple: boolean });
+
 /**
  * The positions of what is not 0, in order: [count, dimensions], int64. Waits for the device, since the result's size
  * depends on values.
  */
 export function nonzero(x: Tensor, options: { asTuple: true }): Tensor[];
 export function nonzero(x: Tensor, options?: NonzeroOptions): Tensor;
-export function nonzero(x: Tensor, { asTuple = false }: NonzeroOptions = {}): Tensor | Tensor[] {
+export function nonzero(x: Tensor, options?: NonzeroOptions): Tensor | Tensor[] {
+  const { asTuple = false } = nonzeroOptions('nonzero', options, arguments.length > 2);
   const positions = positionsOf(checkTensor(x, 'nonzero'), 'nonzero');
   if (asTuple) return coordinates(positions, x.ndim === 0 ? [1] : x.shape);
   if (x.ndim === 0) return fullKernel([positions.numel, 0], 0, 'int64', x.device) as Tensor;
@@ -363,12 +367,15 @@ export interface IndexPutOptions {
   accumulate?: boolean;
 }
 
+const indexPutOptions = optionsOf<IndexPutOptions>({ accumulate: boolean });
+
 /**
  * x with x[...] set to `values`, which are broadcast: `x.indexPut([rows], 0)`. See index() for the indices.
  * @param values of x's dtype, or a number
  */
-export function indexPut(x: Tensor, indices: readonly Index[], values: Operand, { accumulate = false }: IndexPutOptions = {}): Tensor {
+export function indexPut(x: Tensor, indices: readonly Index[], values: Operand, options?: IndexPutOptions): Tensor {
   const where = 'indexPut';
+  const { accumulate = false } = indexPutOptions(where, options, arguments.length > 4);
   const list = explicit(checkTensor(x, where), indices, where);
   const given = values instanceof Tensor ? values : (fullKernel([], Number(values), x.dtype, x.device) as Tensor);
   checkSameDType(x, given, where, 'input', 'values');

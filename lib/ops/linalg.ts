@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products of vectors and matrices, with sums.
 import { ArgumentError, ShapeError } from '../native/errors.js';
+import { number, optionsOf } from '../native/options.js';
 import { checkList, formatShape, normalizeDim, numelOf } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { checkInteger, checkSameDType } from './checks.js';
@@ -54,11 +55,13 @@ export interface AddProductOptions {
   alpha?: number;
 }
 
+const productOptions = optionsOf<AddProductOptions>({ beta: number, alpha: number });
 const scaled = (x: Tensor, factor: number) => (factor === 1 ? x : mul(x, factor));
 const plus = (x: Tensor, product: Tensor, { beta = 1, alpha = 1 }: AddProductOptions): Tensor =>
   beta === 0 ? scaled(product, alpha) : add(scaled(x, beta), scaled(product, alpha));
 
-function added(where: string, x: Tensor, product: Tensor, options: AddProductOptions): Tensor {
+function added(where: string, x: Tensor, product: Tensor, given?: AddProductOptions): Tensor {
+  const options = productOptions(where, given);
   checkSameDType(checkTensor(x, where), product, where, 'the summand', 'the product');
   if (x.ndim > product.ndim)
     throw new ShapeError(`${where}: the summand ${formatShape(x.shape)} does not broadcast to the product's ${formatShape(product.shape)}`);
@@ -66,15 +69,15 @@ function added(where: string, x: Tensor, product: Tensor, options: AddProductOpt
 }
 
 /** beta x + alpha a b, of matrices [M, K] and [K, N]; x broadcasts to [M, N]. */
-export const addmm = (x: Tensor, a: Tensor, b: Tensor, options: AddProductOptions = {}): Tensor => added('addmm', x, mm(a, b), options);
+export const addmm = (x: Tensor, a: Tensor, b: Tensor, options?: AddProductOptions): Tensor => added('addmm', x, mm(a, b), options);
 /** beta x + alpha a v, of a matrix [M, K] and a vector [K]; x broadcasts to [M]. */
-export const addmv = (x: Tensor, a: Tensor, v: Tensor, options: AddProductOptions = {}): Tensor => added('addmv', x, mv(a, v), options);
+export const addmv = (x: Tensor, a: Tensor, v: Tensor, options?: AddProductOptions): Tensor => added('addmv', x, mv(a, v), options);
 /** beta x + alpha outer(a, b), of vectors; x broadcasts to [M, N]. */
-export const addr = (x: Tensor, a: Tensor, b: Tensor, options: AddProductOptions = {}): Tensor => added('addr', x, outer(a, b), options);
+export const addr = (x: Tensor, a: Tensor, b: Tensor, options?: AddProductOptions): Tensor => added('addr', x, outer(a, b), options);
 /** beta x + alpha a b for each of a batch, [B, M, K] and [B, K, N]; x broadcasts to [B, M, N]. */
-export const baddbmm = (x: Tensor, a: Tensor, b: Tensor, options: AddProductOptions = {}): Tensor => added('baddbmm', x, bmm(a, b), options);
+export const baddbmm = (x: Tensor, a: Tensor, b: Tensor, options?: AddProductOptions): Tensor => added('baddbmm', x, bmm(a, b), options);
 /** beta x + alpha times the sum of a b over a batch, [B, M, K] and [B, K, N]; x broadcasts to [M, N]. */
-export const addbmm = (x: Tensor, a: Tensor, b: Tensor, options: AddProductOptions = {}): Tensor =>
+export const addbmm = (x: Tensor, a: Tensor, b: Tensor, options?: AddProductOptions): Tensor =>
   added('addbmm', x, sum(bmm(a, b), 0), options);
 
 /** The product of several matrices in the given order; the first and the last may be vectors. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same elements in another order, or several times.
 import { ArgumentError, ShapeError } from '../native/errors.js';
+import { integer, nullable, number, oneOf, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { checkList, checkShape, formatShape, MAX_RANK, normalizeDim, numelOf } from '../tensor/shape.js';
@@ -147,18 +148,17 @@ export interface RepeatInterleaveOptions {
   outputSize?: number | null;
 }
 
+const repeatInterleaveOptions = optionsOf<RepeatInterleaveOptions>({ dim: nullable(number), outputSize: nullable(integer) });
+
 /**
  * Each element several times, one after the other.
  *
  * @param repeats a number for all, or an int64 or int32 tensor of one for each position of `dim` (or one for all). With a
  * tensor, this waits for the device, unless outputSize is given
  */
-export function repeatInterleave(
-  x: Tensor,
-  repeats: Tensor | number,
-  { dim = null, outputSize = null }: RepeatInterleaveOptions = {},
-): Tensor {
+export function repeatInterleave(x: Tensor, repeats: Tensor | number, options?: RepeatInterleaveOptions): Tensor {
   const where = 'repeatInterleave';
+  const { dim = null, outputSize = null } = repeatInterleaveOptions(where, options, arguments.length > 3);
   const source = dim === null ? flatten(checkTensor(x, where)) : checkTensor(x, where);
   const at = normalizeDim(dim ?? 0, source.ndim, where);
   const line = source.ndim === 0 ? reshape(source, [1]) : source;
@@ -212,10 +212,12 @@ export interface MeshgridOptions {
   indexing?: 'ij' | 'xy';
 }
 
+const meshgridOptions = optionsOf<MeshgridOptions>({ indexing: oneOf('ij', 'xy') });
+
 /** Coordinates of a grid: each vector spread over the dimensions of all of them; views. */
-export function meshgrid(tensors: readonly Tensor[], { indexing = 'ij' }: MeshgridOptions = {}): Tensor[] {
+export function meshgrid(tensors: readonly Tensor[], options?: MeshgridOptions): Tensor[] {
   const where = 'meshgrid';
-  if (indexing !== 'ij' && indexing !== 'xy') throw new ArgumentError(`${where}: indexing must be 'ij' or 'xy', got ${String(indexing)}`);
+  const { indexing = 'ij' } = meshgridOptions(where, options, arguments.length > 2);
   const vectors = each(tensors, where, (x) => {
     if (x.ndim > 1) throw new ShapeError(`${where}: expected vectors, got ${formatShape(x.shape)}`);
     return reshape(x, [x.numel]);

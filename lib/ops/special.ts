@@ -2,6 +2,7 @@
 // Elementary functions, and pointwise ones that are put together from others. Integers are computed in float32 unless
 // said otherwise.
 import { ArgumentError } from '../native/errors.js';
+import { boolean, checked, nullable, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { isFloating, type DType } from '../tensor/dtype.js';
 import { sameShape } from '../tensor/shape.js';
@@ -103,12 +104,12 @@ export function signbit(x: Tensor): Tensor {
   return isFloating(x.dtype) ? lt(where(eq(x, 0), reciprocal(x), x), 0) : lt(x, 0);
 }
 
-/** 0 where x is negative, 1 where it is positive, and `values` where it is 0. */
+/** 0 where x is negative or NaN, 1 where it is positive, and `values` where it is 0. */
 export function heaviside(x: Tensor, values: Tensor): Tensor {
   checkTensor(x, 'heaviside');
   if (checkTensor(values, 'heaviside', 'values').dtype !== x.dtype)
     throw new ArgumentError(`heaviside: input and values must have one dtype, got ${x.dtype} and ${values.dtype}`);
-  return where(eq(x, 0), values, where(isnan(x), x, cast(lt(0, x), x.dtype)));
+  return where(eq(x, 0), values, cast(lt(0, x), x.dtype));
 }
 
 const largest: Partial<Record<DType, number>> = {
@@ -127,8 +128,11 @@ export interface NanToNumOptions {
   neginf?: number | null;
 }
 
+const nanToNumOptions = optionsOf<NanToNumOptions>({ nan: checked, posinf: nullable(number), neginf: nullable(number) });
+
 /** x with numbers in the place of NaN and infinities, which get no gradient. Integers give a copy. */
-export function nanToNum(x: Tensor, { nan = 0, posinf = null, neginf = null }: NanToNumOptions = {}): Tensor {
+export function nanToNum(x: Tensor, options?: NanToNumOptions): Tensor {
+  const { nan = 0, posinf = null, neginf = null } = nanToNumOptions('nanToNum', options, arguments.length > 2);
   const limit = largest[checkTensor(x, 'nanToNum').dtype];
   if (limit === undefined) return copyKernel(x);
   const finite = where(eq(x, Infinity), posinf ?? limit, where(eq(x, -Infinity), neginf ?? -limit, x));
@@ -157,14 +161,18 @@ export interface FactorOptions {
   value?: number;
 }
 
+const factorOptions = optionsOf<FactorOptions>({ value: number });
+
 /** x + value a b */
-export function addcmul(x: Tensor, a: Tensor, b: Tensor, { value = 1 }: FactorOptions = {}): Tensor {
+export function addcmul(x: Tensor, a: Tensor, b: Tensor, options?: FactorOptions): Tensor {
+  const { value = 1 } = factorOptions('addcmul', options, arguments.length > 4);
   const product = mul(checkTensor(a, 'addcmul', 'the first factor'), b);
   return add(checkTensor(x, 'addcmul'), value === 1 ? product : mul(product, value));
 }
 
 /** x + value a / b, of floating tensors. */
-export function addcdiv(x: Tensor, a: Tensor, b: Tensor, { value = 1 }: FactorOptions = {}): Tensor {
+export function addcdiv(x: Tensor, a: Tensor, b: Tensor, options?: FactorOptions): Tensor {
+  const { value = 1 } = factorOptions('addcdiv', options, arguments.length > 4);
   checkFloat(checkTensor(a, 'addcdiv', 'the dividend'), 'addcdiv', 'the dividend');
   const quotient = div(value === 1 ? a : mul(a, value), b);
   return add(checkTensor(x, 'addcdiv'), quotient);
@@ -174,7 +182,7 @@ export function addcdiv(x: Tensor, a: Tensor, b: Tensor, { value = 1 }: FactorOp
 export function xlogy(x: Tensor, y: Tensor | number): Tensor {
   checkTensor(x, 'xlogy');
   if (typeof y === 'number') return Number.isNaN(y) ? mul(x, y) : where(eq(x, 0), 0, mul(x, Math.log(y)));
-  const nothing = logicalAnd(eq(x, 0), eq(checkTensor(y, 'xlogy', 'y'), y));
+  const nothing = logicalAnd(eq(x, 0), logicalOr(le(checkTensor(y, 'xlogy', 'y'), 0), eq(y, Infinity)));
   return where(nothing, 0, mul(x, log(where(nothing, 1, y))));
 }
 
@@ -197,8 +205,11 @@ export interface CloseOptions {
   equalNan?: boolean;
 }
 
+const closeOptions = optionsOf<CloseOptions>({ rtol: number, atol: number, equalNan: boolean });
+
 /** Where |x - other| <= atol + rtol |other|; equal infinities are close. */
-export function isclose(x: Tensor, other: Tensor, { rtol = 1e-5, atol = 1e-8, equalNan = false }: CloseOptions = {}): Tensor {
+export function isclose(x: Tensor, other: Tensor, options?: CloseOptions): Tensor {
+  const { rtol = 1e-5, atol = 1e-8, equalNan = false } = closeOptions('isclose', options, arguments.length > 3);
   checkTensor(x, 'isclose');
   checkTensor(other, 'isclose', 'other');
   if (x.dtype !== other.dtype)
@@ -215,8 +226,8 @@ export function isclose(x: Tensor, other: Tensor, { rtol = 1e-5, atol = 1e-8, eq
 }
 
 /** Whether all elements are close, as isclose() says. Waits for the device. */
-export function allclose(x: Tensor, other: Tensor, options: CloseOptions = {}): boolean {
-  return all(isclose(x, other, options)).itemSync() === true;
+export function allclose(x: Tensor, other: Tensor, options?: CloseOptions): boolean {
+  return all(isclose(x, other, closeOptions('allclose', options, arguments.length > 3))).itemSync() === true;
 }
 
 /** Whether both have one shape and the same values. Waits for the device. */

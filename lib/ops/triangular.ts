@@ -2,6 +2,7 @@
 // Diagonals and triangles of matrices.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ShapeError } from '../native/errors.js';
+import { integer, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { checkShape, formatShape, normalizeDim, type Shape } from '../tensor/shape.js';
@@ -61,13 +62,15 @@ export interface DiagonalOptions {
   dim2?: number;
 }
 
+const diagonalOptions = optionsOf<DiagonalOptions>({ offset: integer, dim1: number, dim2: number });
+
 /**
  * A diagonal of the matrices in dim1 and dim2 (by default the first two dimensions), as a new last dimension; a view.
  * @throws ShapeError unless these are two different dimensions
  */
-export function diagonal(x: Tensor, { offset = 0, dim1 = 0, dim2 = 1 }: DiagonalOptions = {}): Tensor {
+export function diagonal(x: Tensor, options?: DiagonalOptions): Tensor {
   const where = 'diagonal';
-  checkInteger(offset, -Infinity, where, 'offset');
+  const { offset = 0, dim1 = 0, dim2 = 1 } = diagonalOptions(where, options, arguments.length > 2);
   const rows = normalizeDim(dim1, checkTensor(x, where).ndim, where);
   const columns = normalizeDim(dim2, x.ndim, where);
   if (rows === columns || x.ndim < 2)
@@ -79,10 +82,10 @@ export function diagonal(x: Tensor, { offset = 0, dim1 = 0, dim2 = 1 }: Diagonal
  * Matrices, in dim1 and dim2 (by default the last two dimensions), with the last dimension of x on one diagonal and 0
  * elsewhere.
  */
-export function diagEmbed(x: Tensor, { offset = 0, dim1 = -2, dim2 = -1 }: DiagonalOptions = {}): Tensor {
+export function diagEmbed(x: Tensor, options?: DiagonalOptions): Tensor {
   const where = 'diagEmbed';
+  const { offset = 0, dim1 = -2, dim2 = -1 } = diagonalOptions(where, options, arguments.length > 2);
   if (checkTensor(x, where).ndim === 0) throw new ShapeError(`${where}: expected at least 1 dimension, got []`);
-  checkInteger(offset, -Infinity, where, 'offset');
   const rows = normalizeDim(dim1, x.ndim + 1, where);
   const columns = normalizeDim(dim2, x.ndim + 1, where);
   if (rows === columns) throw new ShapeError(`${where}: expected two different dimensions, got ${dim1} and ${dim2}`);

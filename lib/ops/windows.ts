@@ -2,6 +2,7 @@
 // Sliding windows as a dimension of their own, and their sum back into place. Each is the gradient of the other.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ShapeError } from '../native/errors.js';
+import { checked, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { checkShape, formatShape, normalizeDim } from '../tensor/shape.js';
@@ -78,6 +79,8 @@ export interface UnfoldOptions {
   stride?: Sizes;
 }
 
+const unfoldOptions = optionsOf<UnfoldOptions>({ dilation: checked, padding: checked, stride: checked });
+
 function placement(height: number, width: number, kernelSize: Sizes, { dilation = 1, padding = 0, stride = 1 }: UnfoldOptions, where: string) {
   const kernel = checkSizes(kernelSize, 2, 1, where, 'kernelSize');
   const apart = checkSizes(dilation, 2, 1, where, 'dilation');
@@ -108,8 +111,9 @@ function placement(height: number, width: number, kernelSize: Sizes, { dilation 
  * @returns [N, C kH kW, windows] (or without N), row by row
  * @throws ShapeError for another rank and where no window fits; ArgumentError for options out of range
  */
-export function unfold(x: Tensor, kernelSize: Sizes, options: UnfoldOptions = {}): Tensor {
+export function unfold(x: Tensor, kernelSize: Sizes, options?: UnfoldOptions): Tensor {
   const where = 'unfold';
+  options = unfoldOptions(where, options, arguments.length > 3);
   if (checkTensor(x, where).ndim === 3) return squeeze(unfold(unsqueeze(x, 0), kernelSize, options), 0);
   if (x.ndim !== 4) throw new ShapeError(`${where}: expected input [N, C, H, W] or [C, H, W], got ${formatShape(x.shape)}`);
   const [n, c, h, w] = x.shape as [number, number, number, number];
@@ -128,8 +132,9 @@ export function unfold(x: Tensor, kernelSize: Sizes, options: UnfoldOptions = {}
  * @returns [N, C, H, W] (or without N)
  * @throws ShapeError where the number of rows or columns does not fit; ArgumentError for options out of range
  */
-export function fold(x: Tensor, outputSize: Sizes, kernelSize: Sizes, options: UnfoldOptions = {}): Tensor {
+export function fold(x: Tensor, outputSize: Sizes, kernelSize: Sizes, options?: UnfoldOptions): Tensor {
   const where = 'fold';
+  options = unfoldOptions(where, options, arguments.length > 4);
   if (checkTensor(x, where).ndim === 2) return squeeze(fold(unsqueeze(x, 0), outputSize, kernelSize, options), 0);
   const [h, w] = checkSizes(outputSize, 2, 1, where, 'outputSize') as [number, number];
   const { kernel, around, rows, columns, counts } = placement(h, w, kernelSize, options, where);

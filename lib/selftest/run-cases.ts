@@ -6,8 +6,11 @@ import { gradcheck } from '../autograd/gradcheck.js';
 import { noGrad } from '../autograd/mode.js';
 import * as creation from '../ops/creation.js';
 import * as functional from '../ops/functional.js';
+import { einsum } from '../ops/einsum.js';
+import * as indexing from '../ops/indexing.js';
 import * as inplace from '../ops/inplace.js';
 import * as join from '../ops/join.js';
+import * as linalg from '../ops/linalg.js';
 import * as matmul from '../ops/matmul.js';
 import '../ops/methods.js';
 import { norm } from '../ops/norm.js';
@@ -15,8 +18,14 @@ import { batchNormRelu } from '../ops/normalization.js';
 import * as order from '../ops/order.js';
 import * as pick from '../ops/pick.js';
 import * as pointwise from '../ops/pointwise.js';
+import * as rearrange from '../ops/rearrange.js';
 import * as reduce from '../ops/reduce.js';
+import * as special from '../ops/special.js';
+import * as statistics from '../ops/statistics.js';
+import * as triangular from '../ops/triangular.js';
+import * as unique from '../ops/unique.js';
 import * as view from '../ops/view.js';
+import { unfoldDim } from '../ops/windows.js';
 import { device as toDevice, type Device, type DeviceLike } from '../tensor/device.js';
 import { isFloating } from '../tensor/dtype.js';
 import { formatShape, sameShape } from '../tensor/shape.js';
@@ -44,7 +53,14 @@ const homes: readonly Readonly<Record<string, unknown>>[] = [
   order,
   pick,
   matmul,
-  { norm, batchNormRelu },
+  { norm, batchNormRelu, einsum, tensorUnfold: unfoldDim },
+  special,
+  statistics,
+  triangular,
+  unique,
+  rearrange,
+  indexing,
+  linalg,
   view,
   inplace,
   creation,
