@@ -153,7 +153,7 @@ async function train(options: TrainOptions): Promise<void> {
   });
 
   // A resumed run may have nothing left to train.
-  const accuracy = reports.at(-1)?.accuracy ?? (await evaluate(model, testLoader)).accuracy;
+  const accuracy = reports.at(-1)?.accuracy ?? (await evaluate(model, testLoader)).accuracy ?? NaN;
   const page = join(folder, 'index.html');
   await drawPage(page, options.model, model, testLoader);
   const result = { ...summarise(options.model, place, reports, accuracy), page };

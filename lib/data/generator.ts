@@ -9,6 +9,15 @@ function mix(h: number): number {
   return h ^ (h >>> 16);
 }
 
+/** What Generator.getState() gives: plain data, for JSON. */
+export interface GeneratorState {
+  readonly seed: number;
+  /** Four 32-bit integers. */
+  readonly words: readonly number[];
+}
+
+const isSeed = (seed: unknown): seed is number => Number.isSafeInteger(seed) && (seed as number) >= 0;
+
 const rotate = (x: number, k: number): number => (x << k) | (x >>> (32 - k));
 
 /**
@@ -17,6 +26,7 @@ const rotate = (x: number, k: number): number => (x << k) | (x >>> (32 - k));
  * such as an epoch and a position in it, always give the same sequence; other numbers give an independent one.
  */
 export class Generator {
+  #seed: number;
   private a = 0;
   private b = 0;
   private c = 0;
@@ -27,11 +37,9 @@ export class Generator {
    * @param stream any integers that tell sequences of one seed apart
    * @throws ArgumentError for another seed
    */
-  constructor(
-    readonly seed: number,
-    ...stream: readonly number[]
-  ) {
-    if (!Number.isSafeInteger(seed) || seed < 0)
+  constructor(seed: number, ...stream: readonly number[]) {
+    this.#seed = seed;
+    if (!isSeed(seed))
       throw new ArgumentError(`Generator: the seed must be an integer from 0 to 2^53 - 1, got ${seed}`);
     let h = mix(seed | 0) ^ mix(Math.floor(seed / 2 ** 32) + 0x3c6ef372);
     for (const n of stream) h = mix(Math.imul(h, 0x9e3779b1) ^ mix((n | 0) + 0x27d4eb2f));
@@ -43,6 +51,33 @@ export class Generator {
     this.c = mix(h ^ rotate(g, 16) ^ 0xdaa66d2b);
     this.d = mix(Math.imul(g, 0xc2b2ae3d) + h) | 1;
     for (let i = 0; i < 4; i++) this.next();
+  }
+
+  /** What it was made with. */
+  get seed(): number {
+    return this.#seed;
+  }
+
+  /** Where it is: with it, setState() makes any generator go on as this one. */
+  getState(): GeneratorState {
+    return { seed: this.#seed, words: [this.a, this.b, this.c, this.d].map((word) => word >>> 0) };
+  }
+
+  /** @throws ArgumentError for anything but what getState() gave; the generator is then as it was */
+  setState(state: GeneratorState): void {
+    this.prepareState(state)();
+  }
+
+  /** @internal Checks a state; what it returns takes it over. */
+  prepareState(state: GeneratorState): () => void {
+    const { seed, words }: { seed?: unknown; words?: unknown } = typeof state === 'object' && state !== null ? state : {};
+    const isWord = (word: unknown) => Number.isInteger(word) && (word as number) >= 0 && (word as number) < 2 ** 32;
+    if (!isSeed(seed) || !Array.isArray(words) || words.length !== 4 || !words.every(isWord) || words.every((word) => word === 0))
+      throw new ArgumentError('Generator.setState: expected a state that getState() gave: { seed, words }, four words of 32 bits');
+    return () => {
+      this.#seed = seed;
+      [this.a, this.b, this.c, this.d] = (words as number[]).map((word) => word | 0) as [number, number, number, number];
+    };
   }
 
   /** An integer in [0, 2^32). */

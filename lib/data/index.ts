@@ -7,11 +7,11 @@ export {
   type IterationInfo,
 } from './dataset.js';
 export { ConcatDataset, randomSplit, Subset } from './combine.js';
-export { defaultGenerator, Generator } from './generator.js';
+export { defaultGenerator, Generator, type GeneratorState } from './generator.js';
 export { Image, type Pixels } from './image.js';
 export * from './samplers.js';
 export { defaultCollate, type Collated } from './collate.js';
-export { DataLoader, type LoaderOptions } from './loader.js';
+export { DataLoader, type LoaderOptions, type LoaderState } from './loader.js';
 export { ModuleError, NotPortableError, workerDataset, workerFunction } from './workers/portable.js';
 export { WorkerError } from './workers/pool.js';
 export { type Skipped } from './workers/protocol.js';

@@ -7,7 +7,7 @@ import { Tensor } from '../tensor/tensor.js';
 import { defaultCollate, toTensors, type Collated } from './collate.js';
 import { isIterable, makesBatches, type AnyDataset, type BatchDataset, type Dataset, type IterableDataset } from './dataset.js';
 import { batchGenerator, fetchSamples, iterate, iterationInfo, SampleFailure, sampleGenerator, type SkippedSample } from './fetch.js';
-import { Generator } from './generator.js';
+import { Generator, type GeneratorState } from './generator.js';
 import { permutation } from './random.js';
 import type { BatchingSampler, Sampler } from './samplers.js';
 import { encode } from './workers/portable.js';
@@ -58,6 +58,14 @@ const positive = (value: number, name: string, min: number): number => {
   throw new ArgumentError(`DataLoader: ${name} must be a ${min > 0 ? 'positive' : 'non-negative'} integer, got ${value}`);
 };
 
+/** What a checkpoint keeps of a loader: plain data. */
+export interface LoaderState {
+  readonly epoch: number;
+  readonly seed: number;
+  /** Of the loader's own generator, if it has one. */
+  readonly generator?: GeneratorState;
+}
+
 // Ends the workers of loaders that were forgotten.
 const forgotten = new FinalizationRegistry<WorkerPool>((pool) => void pool.close());
 
@@ -73,7 +81,8 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
   readonly batchSize: number;
   readonly shuffle: boolean;
   readonly dropLast: boolean;
-  readonly seed: number;
+  /** What the orders of all epochs follow from. */
+  seed: number;
   readonly numWorkers: number;
   readonly prefetchFactor: number;
   readonly persistentWorkers: boolean;
@@ -82,6 +91,8 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
   /** Samples left out of the epoch at hand, or of the last one, because their dataset said so. */
   skipped: Skipped[] = [];
   private readonly options: LoaderOptions<T, B>;
+  /** Where the epoch at hand began, as long as it is not at its end. */
+  private begun: LoaderState | undefined;
   private kept: WorkerPool | undefined;
 
   constructor(dataset: BatchDataset<B>, options?: LoaderOptions<T, B>);
@@ -137,6 +148,7 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
       }
       if (batch !== undefined) yield batch;
     }
+    this.begun = undefined;
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<B> {
@@ -155,6 +167,38 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
       if (behind.length > 2) await behind.shift();
     }
     await Promise.all(behind);
+    this.begun = undefined;
+  }
+
+  /**
+   * Where the next epoch begins or, when one has been begun and not come to its end, that one: with it, another loader of the
+   * same dataset and options gives the same batches.
+   */
+  stateDict(): LoaderState {
+    return this.begun?.epoch === this.epoch - 1 ? this.begun : this.#now();
+  }
+  /** @throws ArgumentError for anything but what stateDict() gave; the loader is then as it was */
+  loadStateDict(state: LoaderState): void {
+    this.prepareLoad(state)();
+  }
+  /** @internal Checks a state; what it returns takes it over. */
+  prepareLoad(state: LoaderState): () => void {
+    const { generator } = this.options;
+    const { epoch, seed }: Partial<LoaderState> = typeof state === 'object' && state !== null ? state : {};
+    if (![epoch, seed].every((n) => Number.isSafeInteger(n) && n! >= 0))
+      throw new ArgumentError('DataLoader.loadStateDict: expected a state that stateDict() gave: { epoch, seed, generator }');
+    if (generator && !state.generator) throw new ArgumentError('DataLoader.loadStateDict: the state is of a loader without a generator');
+    const restore = generator?.prepareState(state.generator!);
+    return () => {
+      restore?.();
+      this.epoch = epoch!;
+      this.seed = seed!;
+      this.begun = undefined;
+    };
+  }
+  #now(): LoaderState {
+    const { generator } = this.options;
+    return { epoch: this.epoch, seed: this.seed, ...(generator && { generator: generator.getState() }) };
   }
 
   /** Ends persistent workers; they are started again when they are needed. */
@@ -174,6 +218,7 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
 
   private begin(): Run {
     this.skipped = [];
+    this.begun = this.#now();
     const { generator } = this.options;
     const seed = generator ? generator.next() : this.seed;
     return { seed, epoch: this.epoch++ };

@@ -2,6 +2,8 @@
 // A training run in one safetensors file: tensors called model.*, optimizer.state.* and rng.*, and the rest as JSON in
 // its metadata.
 import type { GradScaler, GradScalerState } from '../amp/grad-scaler.js';
+import { defaultGenerator, type Generator, type GeneratorState } from '../data/generator.js';
+import type { DataLoader, LoaderState } from '../data/loader.js';
 import { ArgumentError, LenodeError, StateDictError } from '../native/errors.js';
 import { openDevices } from '../native/devices.js';
 import type { AnyModule } from '../nn/module.js';
@@ -27,18 +29,29 @@ export interface CheckpointParts {
   optimizer?: Pick<Optimizer, 'stateDict' | 'prepareLoad'>;
   scheduler?: Scheduler;
   scaler?: GradScaler;
+  /** An average of the model, such as fit()'s `ema`. */
+  ema?: AnyModule;
+  /** Where it is in its order of epochs. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a loader of anything
+  loader?: Pick<DataLoader<any, any>, 'stateDict' | 'prepareLoad'>;
+  /** Generators of JavaScript's, by names of one's own: what MixUp or a loss of one's own draws from. */
+  generators?: Readonly<Record<string, Generator>>;
 }
 
 export interface CheckpointContents extends CheckpointParts {
   model: AnyModule;
   /** Epochs completed. Default 0. */
   epoch?: number;
+  /** Steps made of the epoch after those, for fit()'s `firstStep`. Default 0. */
+  step?: number;
   /** Anything that JSON holds. */
   metadata?: Json;
 }
 
 export interface CheckpointInfo {
   epoch: number;
+  /** Steps made of the epoch after those; left out if there are none. */
+  step?: number;
   metadata: Json;
 }
 
@@ -46,21 +59,31 @@ interface Saved extends CheckpointInfo {
   optimizer?: { type: string; param_groups: OptimizerState['param_groups'] };
   scheduler?: { type: string; state: SchedulerState };
   scaler?: { type: string; state: GradScalerState | Record<string, never> };
+  loader?: LoaderState;
+  generators?: Record<string, GeneratorState>;
+  /** Of defaultGenerator(). */
+  generator?: GeneratorState;
 }
 
 const FORMAT = 'lenode checkpoint 1';
 
 /**
- * Saves a training run: the model's parameters and buffers, the optimizer's, the schedule's and the scaler's state, the
- * random generators of the devices in use, the epoch and metadata. The file is complete or not there at all; a checkpoint
+ * Saves a training run: the model's parameters and buffers, and those of an average, the optimizer's, the schedule's and the
+ * scaler's state, where a loader and generators are, the random generators of the devices in use and JavaScript's
+ * defaultGenerator(), the epoch and metadata. The file is complete or not there at all; a checkpoint
  * that was there before is only then replaced. Do not train on before the promise is fulfilled.
  */
 export async function saveCheckpoint(path: string, contents: CheckpointContents): Promise<void> {
-  const { model, optimizer, scheduler, scaler, epoch = 0, metadata = null } = contents;
-  if (!Number.isSafeInteger(epoch) || epoch < 0) throw new ArgumentError(`saveCheckpoint: epoch must be a count, got ${epoch}`);
+  const { model, optimizer, scheduler, scaler, ema, loader, generators, epoch = 0, step = 0, metadata = null } = contents;
+  for (const [name, count] of Object.entries({ epoch, step }))
+    if (!Number.isSafeInteger(count) || count < 0) throw new ArgumentError(`saveCheckpoint: ${name} must be a count, got ${count}`);
   const tensors = new Map<string, Tensor>();
   for (const [name, t] of Object.entries(model.stateDict())) tensors.set(`model.${name}`, t);
-  const saved: Saved = { epoch, metadata };
+  if (ema) for (const [name, t] of Object.entries(ema.stateDict())) tensors.set(`ema.${name}`, t);
+  const saved: Saved = { epoch, ...(step > 0 && { step }), metadata, generator: defaultGenerator().getState() };
+  if (loader) saved.loader = loader.stateDict();
+  if (generators)
+    saved.generators = Object.fromEntries(Object.entries(generators).map(([name, generator]) => [name, generator.getState()]));
   if (optimizer) {
     const { state, param_groups } = optimizer.stateDict();
     saved.optimizer = { type: optimizer.constructor.name, param_groups };
@@ -96,8 +119,8 @@ function openCudaDevices(): Device[] {
 }
 
 /**
- * Restores what saveCheckpoint() saved; parts that are left out are not touched. The random generators are restored
- * unless `rng` is false, as far as their devices are in use.
+ * Restores what saveCheckpoint() saved; parts that are left out are not touched. The random generators, those of the
+ * devices in use and defaultGenerator(), are restored unless `rng` is false.
  *
  * Everything is checked before anything is changed: names, shapes and dtypes must be exactly what the model and the
  * optimizer have.
@@ -107,7 +130,7 @@ function openCudaDevices(): Device[] {
  */
 export async function loadCheckpoint(
   path: string,
-  { model, optimizer, scheduler, scaler, rng = true }: CheckpointParts & { rng?: boolean } = {},
+  { model, optimizer, scheduler, scaler, ema, loader, generators, rng = true }: CheckpointParts & { rng?: boolean } = {},
 ): Promise<CheckpointInfo> {
   const file = await SafetensorsFile.open(path);
   const read: Tensor[] = [];
@@ -115,10 +138,13 @@ export async function loadCheckpoint(
     const saved = describe(file);
     const names = sort(file);
     // From the header alone, so that a file that does not fit is not read.
-    if (model) {
-      const present = new Map(Object.entries(model.stateDict()));
-      const offered = new Map([...names.model].map(([name, key]) => [name, file.tensors.get(key)!]));
-      checkFit(present, offered, `the model in it does not fit ${model.constructor.name}:`, { strict: true, exact: true });
+    const modules = [['model', model], ['ema', ema]] as const;
+    for (const [name, module] of modules) {
+      if (!module) continue;
+      if (name === 'ema' && names.ema.size === 0) throw new CheckpointError('there is no ema in it');
+      const present = new Map(Object.entries(module.stateDict()));
+      const offered = new Map([...names[name]].map(([key, full]) => [key, file.tensors.get(full)!]));
+      checkFit(present, offered, `the ${name} in it does not fit ${module.constructor.name}:`, { strict: true, exact: true });
     }
     const load = async (wanted: ReadonlyMap<string, string>): Promise<StateDict> => {
       const result = Object.create(null) as StateDict;
@@ -131,18 +157,23 @@ export async function loadCheckpoint(
       commits.push(() => scheduler.loadStateDict(state)); // changes nothing if it throws, and so goes first
     }
     if (scaler) commits.push(scaler.prepareLoad(part(saved.scaler, 'scaler', scaler).state as GradScalerState));
-    if (model) commits.push(model.prepareLoad(await load(names.model), { strict: true, exact: true }).commit);
+    if (loader) commits.push(loader.prepareLoad(entry(saved.loader, 'loader')));
+    for (const [name, generator] of Object.entries(generators ?? {}))
+      commits.push(generator.prepareState(entry(saved.generators?.[name], `generator '${name}'`)));
+    for (const [name, module] of modules)
+      if (module) commits.push(module.prepareLoad(await load(names[name]), { strict: true, exact: true }).commit);
     if (optimizer) {
       const { param_groups } = part(saved.optimizer, 'optimizer', optimizer);
       const state = byParameter(await load(names.optimizer));
       commits.push(optimizer.prepareLoad({ state, param_groups }, true));
     }
     if (rng) {
+      if (saved.generator) commits.push(defaultGenerator().prepareState(saved.generator));
       const states = await load(new Map([...names.rng].filter(([place]) => inUse(place))));
       for (const [place, state] of Object.entries(states)) commits.push(() => setRngState(state, place as 'cpu'));
     }
     for (const commit of commits) commit();
-    return { epoch: saved.epoch, metadata: saved.metadata };
+    return { epoch: saved.epoch, ...(saved.step ? { step: saved.step } : {}), metadata: saved.metadata };
   } catch (error) {
     if (error instanceof StateDictError || error instanceof CheckpointError || error instanceof ArgumentError)
       throw new CheckpointError(`${path}: ${error.message}`, { cause: error });
@@ -164,20 +195,23 @@ function describe(file: SafetensorsFile): Saved {
   }
   if (typeof saved !== 'object' || saved === null || !Number.isSafeInteger(saved.epoch))
     throw new CheckpointError('its description is damaged');
-  return { ...saved, epoch: saved.epoch!, metadata: saved.metadata ?? null };
+  const { step = 0 } = saved;
+  if (!Number.isSafeInteger(step) || step < 0) throw new CheckpointError('its description is damaged');
+  return { ...saved, epoch: saved.epoch!, step, metadata: saved.metadata ?? null };
 }
 
 interface Names {
   model: Map<string, string>;
+  ema: Map<string, string>;
   optimizer: Map<string, string>;
   rng: Map<string, string>;
 }
 
 // The tensors of each part, by their names in it.
 function sort(file: SafetensorsFile): Names {
-  const names: Names = { model: new Map(), optimizer: new Map(), rng: new Map() };
+  const names: Names = { model: new Map(), ema: new Map(), optimizer: new Map(), rng: new Map() };
   for (const [key, { dtype, shape }] of file.tensors) {
-    const [, kind, name] = /^(model|optimizer|rng)\.(.+)$/s.exec(key) ?? [];
+    const [, kind, name] = /^(model|ema|optimizer|rng)\.(.+)$/s.exec(key) ?? [];
     if (kind === undefined || (kind === 'optimizer' && !/^state\.\d+\.[^.]+$/.test(name!)))
       throw new CheckpointError(`unexpected tensor ${key}`);
     if (kind === 'rng' && (!/^(cpu|cuda:\d+)$/.test(name!) || dtype !== 'int64' || shape.length !== 1 || shape[0] !== 2))
@@ -185,6 +219,11 @@ function sort(file: SafetensorsFile): Names {
     names[kind as keyof Names].set(name!, key);
   }
   return names;
+}
+
+function entry<T>(found: T | undefined, what: string): T {
+  if (found === undefined) throw new CheckpointError(`there is no ${what} in it`);
+  return found;
 }
 
 function part<P extends { type: string }>(found: P | undefined, what: string, owner: object): P {

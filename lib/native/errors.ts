@@ -7,11 +7,13 @@ import { libraryRoot } from './paths.js';
  */
 export class LenodeError extends Error {
   /** The whole stack, lenode's own frames included. */
-  internalStack = '';
+  declare internalStack: string;
 
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
-    this.name = new.target.name;
+    // Not enumerable: Node prints what is beside the stack of an uncaught error.
+    for (const [key, value] of [['name', new.target.name], ['internalStack', '']] as const)
+      Object.defineProperty(this, key, { value, writable: true, configurable: true, enumerable: false });
     this.adoptStack(this.stack ?? '');
   }
 

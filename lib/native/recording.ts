@@ -83,12 +83,14 @@ export function refuse(what: string, remedy: string, when: 'always' | 'recorded'
  */
 export function outside<R>(body: () => R): R {
   const recorded = recordingNow();
-  if (!recorded) return observed(null, body);
-  native().pauseRecording(1);
+  const before = watch;
+  watch = null;
+  if (recorded) native().pauseRecording(1);
   try {
     return observed(null, body);
   } finally {
-    native().pauseRecording(0);
+    watch = before;
+    if (recorded) native().pauseRecording(0);
   }
 }
 

@@ -3,7 +3,7 @@
 import { noGrad } from '../autograd/mode.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
-import { hostStep, update } from '../native/recording.js';
+import { hostStep, outside, update } from '../native/recording.js';
 import { run } from '../native/run.js';
 import { Module, type AnyModule } from '../nn/module.js';
 import { checkNumber } from '../ops/checks.js';
@@ -149,9 +149,9 @@ export class AveragedModel<A extends unknown[] = [x: Tensor], R = Tensor> extend
     });
   }
 
-  // Read back only when it was loaded or changed by others.
+  // Read back only when it was loaded or changed by others; a captured step needs it before, once.
   #number(): number {
-    if (this.#version !== this.nAveraged.version.count) this.#count = Number(this.nAveraged.itemSync());
+    if (this.#version !== this.nAveraged.version.count) this.#count = Number(outside(() => this.nAveraged.itemSync()));
     return this.#count;
   }
 }

@@ -4,9 +4,10 @@ import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { withoutGrad } from '../autograd/mode.js';
 import { ArgumentError } from '../native/errors.js';
-import type { AnyModule } from '../nn/module.js';
+import { boolean, instance, integer, number, oneOf, optionsOf, show } from '../native/options.js';
+import { Module, type AnyModule } from '../nn/module.js';
 import type { StateDict } from '../nn/state.js';
-import { checkChoice, checkInteger, checkNumber } from '../ops/checks.js';
+import { checkInteger, checkNumber } from '../ops/checks.js';
 import { clone } from '../ops/view.js';
 import type { Callback, EpochReport } from './fit.js';
 
@@ -23,14 +24,21 @@ export interface EarlyStoppingOptions {
   restoreBest?: AnyModule;
 }
 
+const stoppingOptions = optionsOf<EarlyStoppingOptions>({
+  monitor: oneOf(...measures),
+  patience: integer,
+  minDelta: number,
+  restoreBest: instance(Module as typeof Module<never, never>, 'a Module'),
+});
+
 /**
  * Ends a training that no longer gets better.
  *
  * @throws ArgumentError for options out of range; in fit(), when the measure is missing: without a validation loader
  */
 export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
-  const { monitor = 'validationLoss', patience = 10, minDelta = 0, restoreBest } = options;
-  checkChoice(monitor, measures, 'earlyStopping', 'monitor');
+  const given = stoppingOptions('earlyStopping', options);
+  const { monitor = 'validationLoss', patience = 10, minDelta = 0, restoreBest } = given;
   checkInteger(patience, 0, 'earlyStopping', 'patience');
   checkNumber(minDelta, 0, Number.MAX_VALUE, 'earlyStopping', 'minDelta');
   const sign = monitor === 'accuracy' ? -1 : 1;
@@ -40,7 +48,10 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
   return {
     onEpoch(report) {
       const measure = report[monitor];
-      if (measure === undefined) throw new ArgumentError(`earlyStopping: there is no ${monitor}; give fit() a validation loader`);
+      if (measure === undefined) {
+        const what = monitor === 'accuracy' ? 'a validation loader of class labels' : 'a validation loader';
+        throw new ArgumentError(`earlyStopping: there is no ${monitor}; give fit() ${what}`);
+      }
       if (sign * measure < best - minDelta) {
         best = sign * measure;
         bad = 0;
@@ -61,18 +72,36 @@ function copied(module: AnyModule): StateDict {
 
 const columns = ['epoch', 'trainLoss', 'validationLoss', 'accuracy', 'lr', 'trainSeconds', 'imagesPerSecond'] as const;
 
-/** Writes a row of numbers for each epoch to a CSV file, which begins anew unless `append`; epochs count from 0. */
-export function csvLogger(path: string, { append = false }: { append?: boolean } = {}): Callback {
-  return lines(path, append, columns.join(','), (report) => columns.map((name) => report[name] ?? '').join(','));
+export interface LoggerOptions {
+  /** Go on in the file that is there. Default false. */
+  append?: boolean;
+}
+const loggerOptions = optionsOf<LoggerOptions>({ append: boolean });
+
+/**
+ * Writes a row of numbers for each epoch to a CSV file, which begins anew unless `append`; epochs count from 0. A file
+ * that cannot be written to does not end the training: there is one warning, and another try after the next epoch.
+ */
+export function csvLogger(path: string, options: LoggerOptions = {}): Callback {
+  const row = (report: EpochReport) => columns.map((name) => report[name] ?? '').join(',');
+  return lines('csvLogger', path, options, columns.join(','), row);
 }
 
-/** Writes each epoch's report as a line of JSON, to a file that begins anew unless `append`. */
-export function jsonlLogger(path: string, { append = false }: { append?: boolean } = {}): Callback {
-  return lines(path, append, null, (report) => JSON.stringify(report));
+/** As csvLogger(), each epoch's report as a line of JSON. */
+export function jsonlLogger(path: string, options: LoggerOptions = {}): Callback {
+  return lines('jsonlLogger', path, options, null, (report) => JSON.stringify(report));
 }
 
-function lines(path: string, append: boolean, header: string | null, line: (report: EpochReport) => string): Callback {
-  let begun: Promise<void> | undefined;
+function lines(
+  where: string,
+  path: string,
+  options: LoggerOptions,
+  header: string | null,
+  line: (report: EpochReport) => string,
+): Callback {
+  if (typeof path !== 'string' || path === '')
+    throw new ArgumentError(`${where}: expected the path of a file, got ${show(path)}`);
+  const { append = false } = loggerOptions(where, options);
   const begin = async () => {
     await mkdir(dirname(path), { recursive: true });
     const text = header === null ? '' : `${header}\n`;
@@ -82,10 +111,22 @@ function lines(path: string, append: boolean, header: string | null, line: (repo
       if (error.code !== 'EEXIST') throw error;
     });
   };
+  let begun = false;
+  let warned = false;
+  let waiting = ''; // what could not be written yet
   return {
     async onEpoch(report) {
-      await (begun ??= begin());
-      await appendFile(path, `${line(report)}\n`);
+      waiting += `${line(report)}\n`;
+      try {
+        if (!begun) await begin();
+        begun = true;
+        await appendFile(path, waiting);
+        waiting = '';
+      } catch (error) {
+        if (warned) return;
+        warned = true;
+        process.emitWarning(`${where}: ${path} cannot be written to: ${(error as Error).message}`, 'LogWarning');
+      }
     },
   };
 }

@@ -4,14 +4,29 @@ import { GradScaler } from '../amp/grad-scaler.js';
 import { capture } from '../autograd/capture.js';
 import { noGrad } from '../autograd/mode.js';
 import { backward } from '../autograd/engine.js';
-import type { Module } from '../nn/module.js';
+import { Module } from '../nn/module.js';
 import { ArgumentError } from '../native/errors.js';
+import {
+  arrayOf,
+  boolean,
+  callable,
+  checked as anything,
+  instance,
+  integer,
+  kind,
+  number,
+  optionsOf,
+  required,
+  show,
+  withMethods,
+} from '../native/options.js';
 import { autocast } from '../ops/autocast.js';
+import { checkInteger, checkNumber } from '../ops/checks.js';
 import { crossEntropy } from '../ops/loss.js';
 import { clipGradNorm_, clipGradValue_ } from '../optim/clip.js';
-import type { Optimizer } from '../optim/optimizer.js';
-import type { Scheduler } from '../optim/schedulers.js';
-import type { AveragedModel } from '../optim/swa.js';
+import { Optimizer } from '../optim/optimizer.js';
+import { ReduceLROnPlateau, type Scheduler } from '../optim/schedulers.js';
+import { AveragedModel } from '../optim/swa.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Accuracy, MeanLoss } from './metrics.js';
 
@@ -36,7 +51,7 @@ export interface EpochReport {
   trainLoss: number;
   trainSeconds: number;
   imagesPerSecond: number;
-  /** Of the validation loader, if there is one. */
+  /** Of the validation loader, if there is one; undefined for what has none, such as a regression. See Accuracy. */
   accuracy: number | undefined;
   validationLoss: number | undefined;
   /** The learning rate of the first parameter group after the epoch. */
@@ -48,8 +63,16 @@ export interface Callback {
   onStep?(report: StepReport): void;
   /** 'stop' ends the training after this epoch. */
   onEpoch?(report: EpochReport): void | 'stop' | Promise<void | 'stop'>;
-  /** After the last epoch, however it ended. */
-  onEnd?(reports: readonly EpochReport[]): void | Promise<void>;
+  /** After the last epoch, however it ended. `interrupted`: where a training that `signal` has ended can go on. */
+  onEnd?(reports: readonly EpochReport[], interrupted?: Interruption): void | Promise<void>;
+}
+
+/** Where a training stands: options of fit() for the rest of it. */
+export interface Interruption {
+  /** The first epoch that is not complete. */
+  firstEpoch: number;
+  /** Steps made of it. */
+  firstStep: number;
 }
 
 export interface FitOptions {
@@ -57,20 +80,22 @@ export interface FitOptions {
   train: AsyncIterable<Batch> & { readonly length: number };
   validation?: AsyncIterable<Batch>;
   optimizer: Optimizer;
-  /** Stepped after every batch. */
+  /** Stepped after every batch; ReduceLROnPlateau after every epoch, with the validation loss. */
   scheduler?: Scheduler;
   epochs: number;
   /** The first epoch, for a resumed run. Default 0. */
   firstEpoch?: number;
+  /** Steps of the first epoch that were made before: their batches are loaded and left out. Default 0. */
+  firstStep?: number;
   /** Default: cross entropy of class labels. */
   loss?: LossFunction;
   /**
    * Whether the device's work of a step is recorded once and replayed; see capture(), and its `follow`. The results are
    * those of plain steps, bit for bit: JavaScript's part of each step (model, hooks, loss, optimizer, schedule) runs as
    * ever, and where it asks for something else than the recording has (another branch, layer, shape or option), it gets
-   * that. A model or loss that cannot be captured, or is another one all the time, is trained plainly, with one warning.
-   * The one thing that is refused: a tensor from inside the step that JavaScript keeps in some steps only cannot be used
-   * (CaptureError). Default true.
+   * that. A model or loss that cannot be captured, or is another one all the time, is trained plainly, with a warning. The
+   * one thing that is refused is a tensor from inside the step that JavaScript keeps in some steps only: using it throws
+   * CaptureError. Default true.
    */
   capture?: boolean;
   /**
@@ -94,23 +119,66 @@ export interface FitOptions {
   callbacks?: readonly Callback[];
   onStep?: (report: StepReport) => void;
   onEpoch?: (report: EpochReport) => void | Promise<void>;
-  /** Ends the run after the step at hand. */
+  /**
+   * Ends the run after the step at hand. An epoch that is not complete then is not validated and has no report: `onEnd` of
+   * the callbacks is told where to go on.
+   */
   signal?: AbortSignal;
+}
+
+const fitOptions = optionsOf<FitOptions>({
+  model: required(instance(Module as typeof Module<[Tensor], Tensor>, 'a Module')),
+  train: required(kind('an iterable of batches with a length, such as a DataLoader', (v) => isIterable(v) && 'length' in (v as object))),
+  validation: kind('an iterable of batches, such as a DataLoader', isIterable),
+  optimizer: required(instance(Optimizer, 'an optimizer')),
+  scheduler: withMethods('a schedule', 'step', 'stateDict', 'loadStateDict'),
+  epochs: required(integer),
+  firstEpoch: integer,
+  firstStep: integer,
+  loss: callable,
+  capture: boolean,
+  amp: anything,
+  scaler: instance(GradScaler, 'a GradScaler'),
+  labelSmoothing: number,
+  transform: callable,
+  clipGradNorm: number,
+  clipGradValue: number,
+  ema: instance(AveragedModel as typeof AveragedModel<[Tensor], Tensor>, 'an AveragedModel'),
+  callbacks: arrayOf(kind('a callback', (v) => typeof v === 'object' && v !== null)),
+  onStep: callable,
+  onEpoch: callable,
+  signal: kind('an AbortSignal', (v) => typeof v === 'object' && v !== null && 'aborted' in v),
+});
+
+function isIterable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value);
 }
 
 /**
  * Trains a model; the event loop stays free. Returns a report per epoch.
- * @throws ArgumentError for labelSmoothing beside a loss of one's own, and for another type than those of `amp`
+ * @throws ArgumentError for options that are missing, unknown, of another kind or out of range, for labelSmoothing beside a
+ * loss of one's own, and for ReduceLROnPlateau without a validation loader
  */
 export async function fit(options: FitOptions): Promise<EpochReport[]> {
-  const { model, ema, optimizer, validation, epochs, firstEpoch = 0, onEpoch, callbacks = [], signal } = options;
+  const { model, ema, optimizer, scheduler, validation, epochs, firstEpoch = 0, onEpoch, callbacks = [], signal } = checked(options);
   const loss = lossOf(options);
   const reports: EpochReport[] = [];
   const step = makeStep(options, loss);
+  let interrupted: Interruption | undefined;
   try {
-    for (let epoch = firstEpoch; epoch < epochs && !signal?.aborted; epoch++) {
-      const trained = await trainEpoch(options, epoch, step.run);
+    for (let epoch = firstEpoch; epoch < epochs; epoch++) {
+      const firstStep = epoch === firstEpoch ? (options.firstStep ?? 0) : 0;
+      if (signal?.aborted) {
+        interrupted = { firstEpoch: epoch, firstStep };
+        break;
+      }
+      const { steps, complete, ...trained } = await trainEpoch(options, epoch, firstStep, step.run);
+      if (!complete) {
+        interrupted = { firstEpoch: epoch, firstStep: steps };
+        break;
+      }
       const tested = validation ? await evaluate(ema ?? model, validation, loss) : undefined;
+      if (scheduler instanceof ReduceLROnPlateau) scheduler.step(tested!.loss);
       const lr = optimizer.paramGroups[0]!.lr;
       const report = { epoch, ...trained, accuracy: tested?.accuracy, validationLoss: tested?.loss, lr };
       reports.push(report);
@@ -121,9 +189,21 @@ export async function fit(options: FitOptions): Promise<EpochReport[]> {
     }
   } finally {
     step.end();
-    for (const callback of callbacks) await callback.onEnd?.(reports);
+    for (const callback of callbacks) await callback.onEnd?.(reports, interrupted);
   }
   return reports;
+}
+
+function checked(options: FitOptions): FitOptions {
+  const { amp, epochs, firstEpoch, firstStep, labelSmoothing, scheduler, validation } = fitOptions('fit', options);
+  for (const [name, value] of Object.entries({ epochs, firstEpoch, firstStep }))
+    if (value !== undefined) checkInteger(value, 0, 'fit', name);
+  if (labelSmoothing !== undefined) checkNumber(labelSmoothing, 0, 1, 'fit', 'labelSmoothing');
+  if (scheduler instanceof ReduceLROnPlateau && !validation)
+    throw new ArgumentError('fit: ReduceLROnPlateau needs a validation loader, whose loss it follows');
+  if (amp !== undefined && amp !== 'bfloat16' && amp !== 'float16')
+    throw new ArgumentError(`fit: amp must be 'bfloat16' or 'float16', got ${String(amp as unknown)}`);
+  return options;
 }
 
 function lossOf({ loss, labelSmoothing = 0 }: FitOptions): LossFunction {
@@ -140,8 +220,7 @@ type Step = (inputs: Tensor, labels: Tensor) => Tensor;
 function makeStep(options: FitOptions, loss: LossFunction) {
   const { model, optimizer, scheduler, amp, clipGradNorm, clipGradValue, ema, capture: captures = true } = options;
   const { scaler = new GradScaler({ enabled: amp === 'float16' }) } = options;
-  if (amp !== undefined && amp !== 'bfloat16' && amp !== 'float16')
-    throw new ArgumentError(`fit: amp must be 'bfloat16' or 'float16', got ${String(amp)}`);
+  const everyStep = scheduler instanceof ReduceLROnPlateau ? undefined : scheduler;
   const forward: Step = (inputs, labels) => loss(model.forward(inputs), labels);
   const plain: Step = (inputs, labels) => {
     optimizer.zeroGrad();
@@ -152,7 +231,7 @@ function makeStep(options: FitOptions, loss: LossFunction) {
     if (clipGradNorm !== undefined) clipGradNorm_(model.parameters(), clipGradNorm);
     scaler.step(optimizer);
     scaler.update();
-    scheduler?.step();
+    everyStep?.step();
     ema?.updateParameters(model);
     return value;
   };
@@ -161,7 +240,7 @@ function makeStep(options: FitOptions, loss: LossFunction) {
   return { run, end: () => run.dispose() };
 }
 
-async function trainEpoch(options: FitOptions, epoch: number, run: Step) {
+async function trainEpoch(options: FitOptions, epoch: number, firstStep: number, run: Step) {
   const { model, train, transform, signal } = options;
   const watchers = [options.onStep, ...(options.callbacks ?? []).map((c) => c.onStep?.bind(c))].filter((f) => f !== undefined);
   const start = performance.now();
@@ -173,7 +252,12 @@ async function trainEpoch(options: FitOptions, epoch: number, run: Step) {
   let lastRead = -Infinity;
   let failure: unknown;
   model.train();
+  let complete = true;
   for await (const batch of train) {
+    if (step < firstStep) {
+      step++;
+      continue;
+    }
     const [inputs, labels] = transform ? transform(...batch) : batch;
     const value = run(inputs, labels);
     step++;
@@ -193,20 +277,29 @@ async function trainEpoch(options: FitOptions, epoch: number, run: Step) {
       for (const watch of watchers) watch({ epoch, step, steps: train.length, samples, loss: shown });
     }
     if (failure !== undefined) throw failure;
-    if (signal?.aborted) break;
+    if (signal?.aborted && step !== train.length) {
+      complete = false;
+      break;
+    }
   }
   const trainLoss = await mean.value();
   const trainSeconds = (performance.now() - start) / 1000;
-  return { trainLoss, trainSeconds, imagesPerSecond: samples / trainSeconds };
+  return { steps: step, complete, trainLoss, trainSeconds, imagesPerSecond: samples / trainSeconds };
 }
 
-/** Loss and accuracy over a loader, in eval mode and without gradients. The model's mode is restored. */
+/**
+ * Loss and accuracy over a loader, in eval mode and without gradients. The modes of the model and its modules are restored.
+ * @throws ArgumentError for anything but a module, an iterable of batches and a function
+ */
 export async function evaluate(
   model: Module<[Tensor], Tensor>,
   loader: AsyncIterable<Batch>,
   loss: LossFunction = crossEntropy,
-): Promise<{ loss: number; accuracy: number }> {
-  const wasTraining = model.training;
+): Promise<{ loss: number; accuracy: number | undefined }> {
+  if (!(model instanceof Module)) throw new ArgumentError(`evaluate: expected a Module, got ${show(model)}`);
+  if (!isIterable(loader)) throw new ArgumentError(`evaluate: expected an iterable of batches, got ${show(loader)}`);
+  if (typeof loss !== 'function') throw new ArgumentError(`evaluate: loss must be a function, got ${show(loss)}`);
+  const modes = model.modules().map((module) => [module, module.training] as const);
   const mean = new MeanLoss();
   const accuracy = new Accuracy();
   model.eval();
@@ -219,7 +312,7 @@ export async function evaluate(
       }
     });
   } finally {
-    model.train(wasTraining);
+    for (const [module, training] of modes) module.training = training;
   }
   return { loss: await mean.value(), accuracy: await accuracy.value() };
 }

@@ -13,7 +13,8 @@ export type SchedulerState = Record<string, unknown>;
 
 /** What training loops and checkpoints need of a schedule. */
 export interface Scheduler {
-  step(): void;
+  /** @param metric what ReduceLROnPlateau follows; others need none */
+  step(metric?: number): void;
   stateDict(): SchedulerState;
   loadStateDict(state: SchedulerState): void;
 }
