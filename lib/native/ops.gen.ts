@@ -110,81 +110,82 @@ export const Op = {
   preluBackwardWeight: 104,
   maximumBackward: 105,
   minimumBackward: 106,
-  powBackwardBase: 107,
-  powBackwardExponent: 108,
-  bceWithLogitsBackward: 109,
-  bceBackward: 110,
-  preluBackward: 111,
-  sum: 112,
-  mean: 113,
-  prod: 114,
-  amax: 115,
-  amin: 116,
-  var: 117,
-  any: 118,
-  all: 119,
-  maxDim: 120,
-  minDim: 121,
-  cumsum: 122,
-  cumprod: 123,
-  sort: 124,
-  topk: 125,
-  matmul: 126,
-  linear: 127,
-  linearBackwardWeight: 128,
-  conv: 129,
-  convBackwardInput: 130,
-  convBackwardWeight: 131,
-  maxPool: 132,
-  maxPoolBackward: 133,
-  avgPool: 134,
-  avgPoolBackward: 135,
-  resample: 136,
-  localResponseNorm: 137,
-  localResponseNormBackward: 138,
-  batchNorm: 139,
-  batchNormInference: 140,
-  batchNormBackward: 141,
-  groupNorm: 142,
-  groupNormBackward: 143,
-  softmax: 144,
-  logSoftmax: 145,
-  softmaxBackward: 146,
-  logSoftmaxBackward: 147,
-  crossEntropy: 148,
-  crossEntropyBackward: 149,
-  nllLoss: 150,
-  nllLossBackward: 151,
-  copy: 152,
-  fill: 153,
-  arange: 154,
-  cat: 155,
-  indexSelect: 156,
-  indexAdd: 157,
-  gather: 158,
-  scatterAdd: 159,
-  scatter: 160,
-  oneHot: 161,
-  rand: 162,
-  randn: 163,
-  randint: 164,
-  dropout: 165,
-  dropoutBackward: 166,
-  sgdStep: 167,
-  adamStep: 168,
-  nadamStep: 169,
-  radamStep: 170,
-  adamaxStep: 171,
-  adagradStep: 172,
-  adadeltaStep: 173,
-  rmspropStep: 174,
-  rpropStep: 175,
-  asgdStep: 176,
-  lerpStep: 177,
-  totalNorm: 178,
-  clipScale: 179,
-  unscale: 180,
-  updateScale: 181,
+  divBackward: 107,
+  powBackwardBase: 108,
+  powBackwardExponent: 109,
+  bceWithLogitsBackward: 110,
+  bceBackward: 111,
+  preluBackward: 112,
+  sum: 113,
+  mean: 114,
+  prod: 115,
+  amax: 116,
+  amin: 117,
+  var: 118,
+  any: 119,
+  all: 120,
+  maxDim: 121,
+  minDim: 122,
+  cumsum: 123,
+  cumprod: 124,
+  sort: 125,
+  topk: 126,
+  matmul: 127,
+  linear: 128,
+  linearBackwardWeight: 129,
+  conv: 130,
+  convBackwardInput: 131,
+  convBackwardWeight: 132,
+  maxPool: 133,
+  maxPoolBackward: 134,
+  avgPool: 135,
+  avgPoolBackward: 136,
+  resample: 137,
+  localResponseNorm: 138,
+  localResponseNormBackward: 139,
+  batchNorm: 140,
+  batchNormInference: 141,
+  batchNormBackward: 142,
+  groupNorm: 143,
+  groupNormBackward: 144,
+  softmax: 145,
+  logSoftmax: 146,
+  softmaxBackward: 147,
+  logSoftmaxBackward: 148,
+  crossEntropy: 149,
+  crossEntropyBackward: 150,
+  nllLoss: 151,
+  nllLossBackward: 152,
+  copy: 153,
+  fill: 154,
+  arange: 155,
+  cat: 156,
+  indexSelect: 157,
+  indexAdd: 158,
+  gather: 159,
+  scatterAdd: 160,
+  scatter: 161,
+  oneHot: 162,
+  rand: 163,
+  randn: 164,
+  randint: 165,
+  dropout: 166,
+  dropoutBackward: 167,
+  sgdStep: 168,
+  adamStep: 169,
+  nadamStep: 170,
+  radamStep: 171,
+  adamaxStep: 172,
+  adagradStep: 173,
+  adadeltaStep: 174,
+  rmspropStep: 175,
+  rpropStep: 176,
+  asgdStep: 177,
+  lerpStep: 178,
+  totalNorm: 179,
+  clipScale: 180,
+  unscale: 181,
+  updateScale: 182,
 } as const;
 
 export type OpId = (typeof Op)[keyof typeof Op];
@@ -303,76 +304,77 @@ export interface Signatures<T> {
   109: { inputs: [a: T | null, b: T | null, c: T | null]; outputs: [y: T]; attrs: [scalar: number] };
   110: { inputs: [a: T | null, b: T | null, c: T | null]; outputs: [y: T]; attrs: [scalar: number] };
   111: { inputs: [a: T | null, b: T | null, c: T | null]; outputs: [y: T]; attrs: [scalar: number] };
-  112: { inputs: [x: T]; outputs: [y: T]; attrs: [dimMask: number] };
+  112: { inputs: [a: T | null, b: T | null, c: T | null]; outputs: [y: T]; attrs: [scalar: number] };
   113: { inputs: [x: T]; outputs: [y: T]; attrs: [dimMask: number] };
   114: { inputs: [x: T]; outputs: [y: T]; attrs: [dimMask: number] };
   115: { inputs: [x: T]; outputs: [y: T]; attrs: [dimMask: number] };
   116: { inputs: [x: T]; outputs: [y: T]; attrs: [dimMask: number] };
-  117: { inputs: [x: T]; outputs: [y: T]; attrs: [dimMask: number, correction: number] };
-  118: { inputs: [x: T]; outputs: [y: T]; attrs: [dimMask: number] };
+  117: { inputs: [x: T]; outputs: [y: T]; attrs: [dimMask: number] };
+  118: { inputs: [x: T]; outputs: [y: T]; attrs: [dimMask: number, correction: number, root: number] };
   119: { inputs: [x: T]; outputs: [y: T]; attrs: [dimMask: number] };
-  120: { inputs: [x: T]; outputs: [values: T, indices: T]; attrs: [dim: number] };
+  120: { inputs: [x: T]; outputs: [y: T]; attrs: [dimMask: number] };
   121: { inputs: [x: T]; outputs: [values: T, indices: T]; attrs: [dim: number] };
-  122: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
+  122: { inputs: [x: T]; outputs: [values: T, indices: T]; attrs: [dim: number] };
   123: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
-  124: { inputs: [x: T]; outputs: [values: T, indices: T]; attrs: [dim: number, descending: number] };
-  125: { inputs: [x: T]; outputs: [values: T, indices: T]; attrs: [dim: number, largest: number] };
-  126: { inputs: [a: T, b: T]; outputs: [y: T]; attrs: [] };
-  127: { inputs: [x: T, weight: T, bias: T | null]; outputs: [y: T]; attrs: [relu: number] };
-  128: { inputs: [grad: T, x: T]; outputs: [dWeight: T, dBias: T | null]; attrs: [] };
-  129: { inputs: [x: T, weight: T, bias: T | null]; outputs: [y: T]; attrs: [stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, dilation0: number, dilation1: number, dilation2: number, groups: number, relu: number] };
-  130: { inputs: [grad: T, weight: T]; outputs: [dX: T]; attrs: [stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, dilation0: number, dilation1: number, dilation2: number, groups: number] };
-  131: { inputs: [grad: T, x: T]; outputs: [dWeight: T, dBias: T | null]; attrs: [stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, dilation0: number, dilation1: number, dilation2: number, groups: number] };
-  132: { inputs: [x: T]; outputs: [y: T, indices: T | null]; attrs: [kernel0: number, kernel1: number, kernel2: number, stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, dilation0: number, dilation1: number, dilation2: number] };
-  133: { inputs: [grad: T, indices: T]; outputs: [dX: T]; attrs: [kernel0: number, kernel1: number, kernel2: number, stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, dilation0: number, dilation1: number, dilation2: number] };
-  134: { inputs: [x: T]; outputs: [y: T]; attrs: [kernel0: number, kernel1: number, kernel2: number, stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, countIncludePad: number, divisor: number] };
-  135: { inputs: [grad: T]; outputs: [dX: T]; attrs: [kernel0: number, kernel1: number, kernel2: number, stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, countIncludePad: number, divisor: number] };
-  136: { inputs: [x: T, offsets: T, places: T, weights: T]; outputs: [y: T]; attrs: [] };
-  137: { inputs: [x: T]; outputs: [y: T]; attrs: [size: number, alpha: number, beta: number, k: number] };
-  138: { inputs: [grad: T, x: T]; outputs: [dX: T]; attrs: [size: number, alpha: number, beta: number, k: number] };
-  139: { inputs: [x: T, weight: T | null, bias: T | null, residual: T | null]; outputs: [y: T, mean: T, invStd: T, runningMean: T | null, runningVar: T | null, batches: T | null]; attrs: [momentum: number, eps: number, relu: number] };
-  140: { inputs: [x: T, mean: T, var_: T, weight: T | null, bias: T | null, residual: T | null]; outputs: [y: T, invStd: T]; attrs: [eps: number, relu: number] };
-  141: { inputs: [grad: T, x: T, mean: T, invStd: T, weight: T | null, bias: T | null, y: T | null]; outputs: [dX: T | null, dWeight: T | null, dBias: T | null, dResidual: T | null]; attrs: [training: number, relu: number] };
-  142: { inputs: [x: T, weight: T | null, bias: T | null]; outputs: [y: T, mean: T, invStd: T]; attrs: [groups: number, eps: number] };
-  143: { inputs: [grad: T, x: T, mean: T, invStd: T, weight: T | null]; outputs: [dX: T | null, dWeight: T | null, dBias: T | null]; attrs: [groups: number] };
-  144: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
+  124: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
+  125: { inputs: [x: T]; outputs: [values: T, indices: T]; attrs: [dim: number, descending: number] };
+  126: { inputs: [x: T]; outputs: [values: T, indices: T]; attrs: [dim: number, largest: number] };
+  127: { inputs: [a: T, b: T]; outputs: [y: T]; attrs: [] };
+  128: { inputs: [x: T, weight: T, bias: T | null]; outputs: [y: T]; attrs: [relu: number] };
+  129: { inputs: [grad: T, x: T]; outputs: [dWeight: T, dBias: T | null]; attrs: [] };
+  130: { inputs: [x: T, weight: T, bias: T | null]; outputs: [y: T]; attrs: [stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, dilation0: number, dilation1: number, dilation2: number, groups: number, relu: number] };
+  131: { inputs: [grad: T, weight: T]; outputs: [dX: T]; attrs: [stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, dilation0: number, dilation1: number, dilation2: number, groups: number] };
+  132: { inputs: [grad: T, x: T]; outputs: [dWeight: T, dBias: T | null]; attrs: [stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, dilation0: number, dilation1: number, dilation2: number, groups: number] };
+  133: { inputs: [x: T]; outputs: [y: T, indices: T | null]; attrs: [kernel0: number, kernel1: number, kernel2: number, stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, dilation0: number, dilation1: number, dilation2: number] };
+  134: { inputs: [grad: T, indices: T]; outputs: [dX: T]; attrs: [kernel0: number, kernel1: number, kernel2: number, stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, dilation0: number, dilation1: number, dilation2: number] };
+  135: { inputs: [x: T]; outputs: [y: T]; attrs: [kernel0: number, kernel1: number, kernel2: number, stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, countIncludePad: number, divisor: number] };
+  136: { inputs: [grad: T]; outputs: [dX: T]; attrs: [kernel0: number, kernel1: number, kernel2: number, stride0: number, stride1: number, stride2: number, padding0: number, padding1: number, padding2: number, countIncludePad: number, divisor: number] };
+  137: { inputs: [x: T, offsets: T, places: T, weights: T]; outputs: [y: T]; attrs: [] };
+  138: { inputs: [x: T]; outputs: [y: T]; attrs: [size: number, alpha: number, beta: number, k: number] };
+  139: { inputs: [grad: T, x: T]; outputs: [dX: T]; attrs: [size: number, alpha: number, beta: number, k: number] };
+  140: { inputs: [x: T, weight: T | null, bias: T | null, residual: T | null]; outputs: [y: T, mean: T, invStd: T, runningMean: T | null, runningVar: T | null, batches: T | null]; attrs: [momentum: number, eps: number, relu: number] };
+  141: { inputs: [x: T, mean: T, var_: T, weight: T | null, bias: T | null, residual: T | null]; outputs: [y: T, invStd: T]; attrs: [eps: number, relu: number] };
+  142: { inputs: [grad: T, x: T, mean: T, invStd: T, weight: T | null, bias: T | null, y: T | null]; outputs: [dX: T | null, dWeight: T | null, dBias: T | null, dResidual: T | null]; attrs: [training: number, relu: number] };
+  143: { inputs: [x: T, weight: T | null, bias: T | null]; outputs: [y: T, mean: T, invStd: T]; attrs: [groups: number, eps: number] };
+  144: { inputs: [grad: T, x: T, mean: T, invStd: T, weight: T | null]; outputs: [dX: T | null, dWeight: T | null, dBias: T | null]; attrs: [groups: number] };
   145: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
-  146: { inputs: [grad: T, y: T]; outputs: [dX: T]; attrs: [dim: number] };
+  146: { inputs: [x: T]; outputs: [y: T]; attrs: [dim: number] };
   147: { inputs: [grad: T, y: T]; outputs: [dX: T]; attrs: [dim: number] };
-  148: { inputs: [logits: T, target: T, weight: T | null]; outputs: [loss: T, logSumExp: T, totalWeight: T]; attrs: [reduction: number, ignoreIndex: number, labelSmoothing: number] };
-  149: { inputs: [grad: T, logits: T, target: T, weight: T | null, logSumExp: T, totalWeight: T]; outputs: [dLogits: T]; attrs: [reduction: number, ignoreIndex: number, labelSmoothing: number] };
-  150: { inputs: [logProbs: T, target: T, weight: T | null]; outputs: [loss: T, totalWeight: T]; attrs: [reduction: number, ignoreIndex: number] };
-  151: { inputs: [grad: T, target: T, weight: T | null, totalWeight: T]; outputs: [dLogProbs: T]; attrs: [reduction: number, ignoreIndex: number] };
-  152: { inputs: [x: T]; outputs: [y: T]; attrs: [] };
-  153: { inputs: []; outputs: [y: T]; attrs: [value: number] };
-  154: { inputs: []; outputs: [y: T]; attrs: [start: number, step: number] };
-  155: { inputs: [...tensors: T[]]; outputs: [y: T]; attrs: [dim: number] };
-  156: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
-  157: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
-  158: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
-  159: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
+  148: { inputs: [grad: T, y: T]; outputs: [dX: T]; attrs: [dim: number] };
+  149: { inputs: [logits: T, target: T, weight: T | null]; outputs: [loss: T, logSumExp: T, totalWeight: T]; attrs: [reduction: number, ignoreIndex: number, labelSmoothing: number] };
+  150: { inputs: [grad: T, logits: T, target: T, weight: T | null, logSumExp: T, totalWeight: T]; outputs: [dLogits: T]; attrs: [reduction: number, ignoreIndex: number, labelSmoothing: number] };
+  151: { inputs: [logProbs: T, target: T, weight: T | null]; outputs: [loss: T, totalWeight: T]; attrs: [reduction: number, ignoreIndex: number] };
+  152: { inputs: [grad: T, target: T, weight: T | null, totalWeight: T]; outputs: [dLogProbs: T]; attrs: [reduction: number, ignoreIndex: number] };
+  153: { inputs: [x: T]; outputs: [y: T]; attrs: [] };
+  154: { inputs: []; outputs: [y: T]; attrs: [value: number] };
+  155: { inputs: []; outputs: [y: T]; attrs: [start: number, step: number] };
+  156: { inputs: [...tensors: T[]]; outputs: [y: T]; attrs: [dim: number] };
+  157: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
+  158: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
+  159: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
   160: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
-  161: { inputs: [index: T]; outputs: [y: T]; attrs: [] };
-  162: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
-  163: { inputs: []; outputs: [y: T, state: T]; attrs: [mean: number, std: number] };
-  164: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
-  165: { inputs: [x: T]; outputs: [y: T, mask: T, state: T]; attrs: [p: number] };
-  166: { inputs: [grad: T, mask: T]; outputs: [dX: T]; attrs: [p: number] };
-  167: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [momentum: number, dampening: number, weightDecay: number, nesterov: number, maximize: number, first: number] };
-  168: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, amsgrad: number, maximize: number, decoupled: number] };
-  169: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, muProduct: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, momentumDecay: number, decoupled: number, maximize: number] };
-  170: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, decoupled: number, maximize: number] };
-  171: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, maximize: number] };
-  172: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [lrDecay: number, weightDecay: number, eps: number, maximize: number] };
-  173: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [rho: number, eps: number, weightDecay: number, maximize: number] };
-  174: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [alpha: number, eps: number, weightDecay: number, momentum: number, centered: number, maximize: number] };
-  175: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [etaMinus: number, etaPlus: number, stepSizeMin: number, stepSizeMax: number, maximize: number] };
-  176: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, eta: T, mu: T, ...tensors: T[]]; attrs: [lambd: number, alpha: number, t0: number, weightDecay: number, maximize: number] };
-  177: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [] };
-  178: { inputs: [...tensors: T[]]; outputs: [norm: T]; attrs: [p: number] };
-  179: { inputs: [norm: T]; outputs: [...tensors: T[]]; attrs: [maxNorm: number] };
-  180: { inputs: [scale: T]; outputs: [foundInf: T, ...tensors: T[]]; attrs: [] };
-  181: { inputs: [foundInf: T | null]; outputs: [scale: T, growthTracker: T]; attrs: [growthFactor: number, backoffFactor: number, growthInterval: number] };
+  161: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
+  162: { inputs: [index: T]; outputs: [y: T]; attrs: [] };
+  163: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
+  164: { inputs: []; outputs: [y: T, state: T]; attrs: [mean: number, std: number] };
+  165: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
+  166: { inputs: [x: T]; outputs: [y: T, mask: T, state: T]; attrs: [p: number] };
+  167: { inputs: [grad: T, mask: T]; outputs: [dX: T]; attrs: [p: number] };
+  168: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [momentum: number, dampening: number, weightDecay: number, nesterov: number, maximize: number, first: number] };
+  169: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, amsgrad: number, maximize: number, decoupled: number] };
+  170: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, muProduct: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, momentumDecay: number, decoupled: number, maximize: number] };
+  171: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, decoupled: number, maximize: number] };
+  172: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, maximize: number] };
+  173: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [lrDecay: number, weightDecay: number, eps: number, maximize: number] };
+  174: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [rho: number, eps: number, weightDecay: number, maximize: number] };
+  175: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [alpha: number, eps: number, weightDecay: number, momentum: number, centered: number, maximize: number] };
+  176: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [etaMinus: number, etaPlus: number, stepSizeMin: number, stepSizeMax: number, maximize: number] };
+  177: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, eta: T, mu: T, ...tensors: T[]]; attrs: [lambd: number, alpha: number, t0: number, weightDecay: number, maximize: number] };
+  178: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [] };
+  179: { inputs: [...tensors: T[]]; outputs: [norm: T]; attrs: [p: number] };
+  180: { inputs: [norm: T]; outputs: [...tensors: T[]]; attrs: [maxNorm: number] };
+  181: { inputs: [scale: T]; outputs: [foundInf: T, ...tensors: T[]]; attrs: [] };
+  182: { inputs: [foundInf: T | null]; outputs: [scale: T, growthTracker: T]; attrs: [growthFactor: number, backoffFactor: number, growthInterval: number] };
 }
 
 /** Names by id, for error messages. */
@@ -389,15 +391,16 @@ export const opNames: readonly string[] = [
   'leakyReluBackward', 'geluBackward', 'siluBackward', 'eluBackward', 'softplusBackward',
   'thresholdBackward', 'hardtanhBackward', 'hardswishBackward', 'hardsigmoidBackward', 'mishBackward',
   'seluBackward', 'celuBackward', 'logsigmoidBackward', 'smoothL1Backward', 'shrinkBackward',
-  'preluBackwardWeight', 'maximumBackward', 'minimumBackward', 'powBackwardBase', 'powBackwardExponent',
-  'bceWithLogitsBackward', 'bceBackward', 'preluBackward', 'sum', 'mean', 'prod', 'amax', 'amin', 'var',
-  'any', 'all', 'maxDim', 'minDim', 'cumsum', 'cumprod', 'sort', 'topk', 'matmul', 'linear',
-  'linearBackwardWeight', 'conv', 'convBackwardInput', 'convBackwardWeight', 'maxPool', 'maxPoolBackward',
-  'avgPool', 'avgPoolBackward', 'resample', 'localResponseNorm', 'localResponseNormBackward', 'batchNorm',
-  'batchNormInference', 'batchNormBackward', 'groupNorm', 'groupNormBackward', 'softmax', 'logSoftmax',
-  'softmaxBackward', 'logSoftmaxBackward', 'crossEntropy', 'crossEntropyBackward', 'nllLoss',
-  'nllLossBackward', 'copy', 'fill', 'arange', 'cat', 'indexSelect', 'indexAdd', 'gather', 'scatterAdd',
-  'scatter', 'oneHot', 'rand', 'randn', 'randint', 'dropout', 'dropoutBackward', 'sgdStep', 'adamStep',
-  'nadamStep', 'radamStep', 'adamaxStep', 'adagradStep', 'adadeltaStep', 'rmspropStep', 'rpropStep',
-  'asgdStep', 'lerpStep', 'totalNorm', 'clipScale', 'unscale', 'updateScale'
+  'preluBackwardWeight', 'maximumBackward', 'minimumBackward', 'divBackward', 'powBackwardBase',
+  'powBackwardExponent', 'bceWithLogitsBackward', 'bceBackward', 'preluBackward', 'sum', 'mean', 'prod',
+  'amax', 'amin', 'var', 'any', 'all', 'maxDim', 'minDim', 'cumsum', 'cumprod', 'sort', 'topk', 'matmul',
+  'linear', 'linearBackwardWeight', 'conv', 'convBackwardInput', 'convBackwardWeight', 'maxPool',
+  'maxPoolBackward', 'avgPool', 'avgPoolBackward', 'resample', 'localResponseNorm',
+  'localResponseNormBackward', 'batchNorm', 'batchNormInference', 'batchNormBackward', 'groupNorm',
+  'groupNormBackward', 'softmax', 'logSoftmax', 'softmaxBackward', 'logSoftmaxBackward', 'crossEntropy',
+  'crossEntropyBackward', 'nllLoss', 'nllLossBackward', 'copy', 'fill', 'arange', 'cat', 'indexSelect',
+  'indexAdd', 'gather', 'scatterAdd', 'scatter', 'oneHot', 'rand', 'randn', 'randint', 'dropout',
+  'dropoutBackward', 'sgdStep', 'adamStep', 'nadamStep', 'radamStep', 'adamaxStep', 'adagradStep',
+  'adadeltaStep', 'rmspropStep', 'rpropStep', 'asgdStep', 'lerpStep', 'totalNorm', 'clipScale', 'unscale',
+  'updateScale'
 ];

@@ -59,7 +59,7 @@ function broadcastOutput(a: Tensor, b: Tensor, where: string, dtype: DType): Ten
 }
 
 export function ternaryKernel(
-  op: typeof Op.maximumBackward | typeof Op.minimumBackward | typeof Op.powBackwardBase | typeof Op.powBackwardExponent | typeof Op.bceWithLogitsBackward | typeof Op.bceBackward | typeof Op.preluBackward,
+  op: typeof Op.divBackward | typeof Op.maximumBackward | typeof Op.minimumBackward | typeof Op.powBackwardBase | typeof Op.powBackwardExponent | typeof Op.bceWithLogitsBackward | typeof Op.bceBackward | typeof Op.preluBackward,
   a: Tensor,
   b: Tensor | number,
   c: Tensor | number,
@@ -67,6 +67,16 @@ export function ternaryKernel(
   const y = like(a);
   const scalar = typeof b === 'number' ? b : typeof c === 'number' ? c : 0;
   run(op, [a, typeof b === 'number' ? null : b, typeof c === 'number' ? null : c], [y], [scalar]);
+  return y;
+}
+
+/** a where the condition is true, else b; one of them may be a number. All broadcast to `shape`. */
+export function selectKernel(condition: Tensor, a: Tensor | number, b: Tensor | number, shape?: Shape): Tensor {
+  const model = typeof a === 'number' ? (b as Tensor) : a;
+  const y = fresh(shape ?? model.shape, model.dtype, model.device);
+  const tensorOrNull = (x: Tensor | number) => (typeof x === 'number' ? null : x);
+  const numberOr0 = (x: Tensor | number) => (typeof x === 'number' ? x : 0);
+  run(Op.where, [condition, tensorOrNull(a), tensorOrNull(b)], [y], [numberOr0(a), numberOr0(b)]);
   return y;
 }
 

@@ -2,16 +2,20 @@
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
-import { run } from '../native/run.js';
-import { normalizeDims } from '../tensor/shape.js';
+import { normalizeDims, stridesLike, type Shape } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
 import { checkFloat } from './checks.js';
-import { binaryKernel, like, reduceKernel, unaryKernel } from './kernels.js';
-import { abs, ne } from './pointwise.js';
+import { binaryKernel, copyKernel, fullKernel, reduceKernel, selectKernel, unaryKernel } from './kernels.js';
+import { abs } from './pointwise.js';
 import { cast } from './promote.js';
-import { amax, amin, reduceOptions, sum, type Dims, type ReduceOptions } from './reduce.js';
+import { reduceOptions, sum, withDims, type Dims, type ReduceOptions } from './reduce.js';
 import { reshape } from './view.js';
+
+interface Layout {
+  shape: Shape;
+  strides: readonly number[];
+}
 
 // (sum |x|^p)^(1/p) with the reduced dimensions kept.
 const powerOp = defineOp({
@@ -27,15 +31,55 @@ const powerOp = defineOp({
   gradients: [
     (g, ctx) => {
       const [x, y, p] = [ctx.saved(0), ctx.saved(1), ctx.params];
-      // sign(x) |x|^(p-1) g / y^(p-1), and 0 where the norm is 0.
-      const quotient = binaryKernel(Op.div, g, p === 2 ? y : binaryKernel(Op.pow, y, p - 1));
-      const scale = like(quotient);
-      run(Op.where, [binaryKernel(Op.eq, y, 0, [], '', 'bool'), null, quotient], [scale], [0, 0]);
+      // sign(x) |x|^(p-1) g / y^(p-1), and 0 where the norm or, for p < 1, the element is 0.
+      if (p < 1) {
+        const magnitude = unless0(x, binaryKernel(Op.pow, unaryKernel(Op.abs, x), p - 1));
+        const scale = binaryKernel(Op.mul, g, binaryKernel(Op.pow, y, 1 - p));
+        return binaryKernel(Op.mul, binaryKernel(Op.mul, unaryKernel(Op.sign, x), magnitude), scale);
+      }
+      const scale = unless0(y, binaryKernel(Op.div, g, p === 2 ? y : binaryKernel(Op.pow, y, p - 1)), p === 2 ? g : undefined);
       if (p === 2) return binaryKernel(Op.mul, x, scale);
       const magnitude = binaryKernel(Op.pow, unaryKernel(Op.abs, x), p - 1);
       return binaryKernel(Op.mul, binaryKernel(Op.mul, unaryKernel(Op.sign, x), magnitude), scale);
     },
   ],
+});
+
+// `value` where x is not 0, else 0 (times `factor`, so that its infinities and NaN are seen).
+function unless0(x: Tensor, value: Tensor, factor?: Tensor): Tensor {
+  const isZero = binaryKernel(Op.eq, x, 0, [], '', 'bool');
+  return selectKernel(isZero, factor ? binaryKernel(Op.mul, factor, 0) : 0, value);
+}
+
+// The largest or smallest absolute value: the elements that have it share the gradient.
+const extremeOp = defineOp({
+  name: 'norm',
+  forward(ctx: Context<readonly number[]>, x: Tensor, p: number, dims: readonly number[], keepdim: boolean): Tensor {
+    const y = reduceKernel(p > 0 ? Op.amax : Op.amin, unaryKernel(Op.abs, x), dims, keepdim);
+    ctx.save(x, y);
+    ctx.keep(dims);
+    return y;
+  },
+  gradients: [
+    (g, ctx) => {
+      const [x, dims] = [ctx.saved(0), ctx.params];
+      const y = withDims(ctx.saved(1), { shape: x.shape, dims });
+      const same = binaryKernel(Op.eq, unaryKernel(Op.abs, x), y, [], '', 'bool');
+      const hit = copyKernel(binaryKernel(Op.logicalOr, same, unaryKernel(Op.isnan, x, [], 'bool'), [], '', 'bool'), x.dtype);
+      const share = binaryKernel(Op.div, withDims(g, { shape: x.shape, dims }), reduceKernel(Op.sum, hit, dims, true));
+      return binaryKernel(Op.mul, binaryKernel(Op.mul, unaryKernel(Op.sign, x), hit), share);
+    },
+  ],
+});
+
+// The number of elements that are not 0: its gradient is 0.
+const countOp = defineOp({
+  name: 'norm',
+  forward(ctx: Context<Layout>, x: Tensor, dims: readonly number[], keepdim: boolean): Tensor {
+    ctx.keep({ shape: x.shape, strides: stridesLike(x.shape, x.strides) });
+    return reduceKernel(Op.sum, copyKernel(binaryKernel(Op.ne, x, 0, [], '', 'bool'), x.dtype), dims, keepdim);
+  },
+  gradients: [(g, ctx) => fullKernel(ctx.params.shape, 0, g.dtype, g.device, ctx.params.strides)],
 });
 
 /**
@@ -52,11 +96,11 @@ export function norm(input: Tensor, p = 2, dim?: Dims, options?: ReduceOptions):
   if (typeof p !== 'number' || Number.isNaN(p)) throw new ArgumentError(`norm: p must be a number, got ${String(p)}`);
   const dims = normalizeDims(dim ?? undefined, x.ndim, 'norm');
   const kept = { keepdim };
-  if (Math.abs(p) === Infinity) return (p > 0 ? amax : amin)(abs(x), dims, kept);
+  if (Math.abs(p) === Infinity) return extremeOp(x, p, dims, keepdim);
   const narrow = x.dtype === 'float16' || x.dtype === 'bfloat16';
   const wide = narrow ? cast(x, 'float32') : x;
   let y: Tensor;
-  if (p === 0) y = sum(cast(ne(wide, 0), wide.dtype), dims, kept);
+  if (p === 0) y = countOp(wide, dims, keepdim);
   else if (p === 1) y = sum(abs(wide), dims, kept);
   else {
     y = powerOp(wide, p, dims);

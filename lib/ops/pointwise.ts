@@ -9,7 +9,7 @@ import { isFloating } from '../tensor/dtype.js';
 import { broadcastShapes } from '../tensor/shape.js';
 import { checkTensor, fresh, Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
-import { binaryKernel, copyKernel, sumTo, ternaryKernel, unaryKernel, type BinaryId, type UnaryId } from './kernels.js';
+import { binaryKernel, copyKernel, selectKernel, sumTo, ternaryKernel, unaryKernel, type BinaryId, type UnaryId } from './kernels.js';
 import { promote, type Operand } from './promote.js';
 import { by, unary } from './unary.js';
 
@@ -83,12 +83,14 @@ type BinaryGradient = (g: Tensor, a: Side, b: Side) => Tensor;
 interface BinarySpec {
   float?: boolean;
   full?: boolean;
+  /** Instead of the native operation alone. */
+  forward?: (a: Side, b: Side) => Tensor;
   /** Whether the gradients look at the operands' values. */
   save?: boolean;
   gradients?: readonly [a: BinaryGradient, b: BinaryGradient];
 }
 
-function binary(name: string, op: BinaryId, { float = false, full: precise = false, save = true, gradients }: BinarySpec) {
+function binary(name: string, op: BinaryId, { float = false, full: precise = false, forward, save = true, gradients }: BinarySpec) {
   interface Kept {
     shapes: readonly [readonly number[], readonly number[]];
     sides: readonly [Side | null, Side | null]; // numbers; null stands for a saved tensor
@@ -111,7 +113,7 @@ function binary(name: string, op: BinaryId, { float = false, full: precise = fal
           sides: [typeof a === 'number' ? a : null, typeof b === 'number' ? b : null],
         });
       }
-      return binaryKernel(op, a, b, [], name);
+      return forward ? forward(a, b) : binaryKernel(op, a, b, [], name);
     },
     gradients: gradients ? [gradient(0), gradient(1)] : [null, null],
   });
@@ -133,13 +135,21 @@ export const div = binary('div', Op.div, {
   float: true,
   gradients: [
     (g, _, b) => binaryKernel(Op.div, g, b),
-    (g, a, b) => negate(binaryKernel(Op.div, mulBy(g, a), binaryKernel(Op.mul, b, b as Tensor))),
+    (g, a, b) => ternaryKernel(Op.divBackward, g, a, b),
   ],
 });
+
+// Square roots for what they are, as in PyTorch: that of -Infinity is NaN, whereas its power 0.5 would be Infinity.
+function power(a: Side, b: Side): Tensor {
+  if (b === 0.5 || b === -0.5) return unaryKernel(b > 0 ? Op.sqrt : Op.rsqrt, a as Tensor);
+  return binaryKernel(Op.pow, a, b, [], 'pow');
+}
 export const pow = binary('pow', Op.pow, {
   full: true,
+  forward: power,
   gradients: [
-    (g, a, b) => ternaryKernel(Op.powBackwardBase, g, a, b),
+    (g, a, b) =>
+      b === 0.5 || b === 1.5 ? mulBy(g, mulBy(power(a, b - 1), b)) : ternaryKernel(Op.powBackwardBase, g, a, b),
     (g, a, b) => ternaryKernel(Op.powBackwardExponent, g, a, b),
   ],
 });
@@ -215,14 +225,6 @@ interface WhereKept {
   b: readonly number[];
 }
 
-function select(condition: Tensor, a: Side, b: Side, shape: readonly number[], model: Tensor): Tensor {
-  const y = fresh(shape, model.dtype, model.device);
-  const numberOr0 = (x: Side) => (typeof x === 'number' ? x : 0);
-  const tensorOrNull = (x: Side) => (typeof x === 'number' ? null : x);
-  run(Op.where, [condition, tensorOrNull(a), tensorOrNull(b)], [y], [numberOr0(a), numberOr0(b)]);
-  return y;
-}
-
 const whereOp = defineOp({
   name: 'where',
   forward(ctx: Context<WhereKept>, condition: Tensor, a: Side, b: Side): Tensor {
@@ -230,12 +232,12 @@ const whereOp = defineOp({
     const shape = broadcastShapes(condition.shape, broadcastShapes(shapeOf(a), shapeOf(b), 'where'), 'where');
     ctx.save(condition);
     ctx.keep({ a: shapeOf(a), b: shapeOf(b) });
-    return select(condition, a, b, shape, (a instanceof Tensor ? a : b) as Tensor);
+    return selectKernel(condition, a, b, shape);
   },
   gradients: [
     null,
-    (g, ctx) => sumTo(select(ctx.saved(0), g, 0, g.shape, g), ctx.params.a),
-    (g, ctx) => sumTo(select(ctx.saved(0), 0, g, g.shape, g), ctx.params.b),
+    (g, ctx) => sumTo(selectKernel(ctx.saved(0), g, 0), ctx.params.a),
+    (g, ctx) => sumTo(selectKernel(ctx.saved(0), 0, g), ctx.params.b),
   ],
 });
 

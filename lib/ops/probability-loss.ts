@@ -162,7 +162,7 @@ const klDivOp = defineOp({
       const [x, target] = [ctx.saved(0), ctx.saved(1)];
       const logP = ctx.params ? target : unaryKernel(Op.log, target);
       const slope = binaryKernel(Op.add, binaryKernel(Op.sub, logP, x), 1);
-      return binaryKernel(Op.mul, g, ctx.params ? binaryKernel(Op.mul, unaryKernel(Op.exp, target), slope) : slope);
+      return binaryKernel(Op.mul, ctx.params ? binaryKernel(Op.mul, g, unaryKernel(Op.exp, target)) : g, slope);
     },
   ],
 });

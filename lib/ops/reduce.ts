@@ -4,12 +4,11 @@ import { defineOp, type Context } from '../autograd/op.js';
 import { DTypeError, ShapeError } from '../native/errors.js';
 import { boolean, checked, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
-import { run } from '../native/run.js';
 import { checkDType, dtypeCategory, isFloating, type DType } from '../tensor/dtype.js';
 import { formatShape, normalizeDims, numelOf, type Shape } from '../tensor/shape.js';
-import { checkTensor, fresh, viewOf, type Tensor } from '../tensor/tensor.js';
+import { checkTensor, viewOf, type Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
-import { binaryKernel, expandView, reduceKernel, unaryKernel, type ReduceId } from './kernels.js';
+import { binaryKernel, expandView, reduceKernel, selectKernel, type ReduceId } from './kernels.js';
 import { cast } from './promote.js';
 
 /** One dimension, several, or all if left out or null. */
@@ -34,7 +33,7 @@ interface Kept {
 }
 
 // A reduced tensor with its dimensions of size 1 back in place.
-function withDims(y: Tensor, { shape, dims }: Kept): Tensor {
+export function withDims(y: Tensor, { shape, dims }: Kept): Tensor {
   if (y.ndim === shape.length) return y;
   const kept: number[] = [];
   const strides: number[] = [];
@@ -162,7 +161,7 @@ const varOp = defineOp({
   forward(ctx: Context<Deviation>, x: Tensor, dims: readonly number[], keepdim: boolean, correction: number): Tensor {
     ctx.save(x);
     ctx.keep({ shape: x.shape, dims, correction });
-    return reduceKernel(Op.var, x, dims, keepdim, x.dtype, correction);
+    return reduceKernel(Op.var, x, dims, keepdim, x.dtype, correction, 0);
   },
   gradients: [(g, ctx) => varianceGradient(withDims(g, ctx.params), ctx.saved(0), ctx.params)],
 });
@@ -170,7 +169,7 @@ const varOp = defineOp({
 const stdOp = defineOp({
   name: 'std',
   forward(ctx: Context<Deviation>, x: Tensor, dims: readonly number[], keepdim: boolean, correction: number): Tensor {
-    const y = unaryKernel(Op.sqrt, reduceKernel(Op.var, x, dims, keepdim, x.dtype, correction));
+    const y = reduceKernel(Op.var, x, dims, keepdim, x.dtype, correction, 1);
     ctx.save(x, y);
     ctx.keep({ shape: x.shape, dims, correction });
     return y;
@@ -179,9 +178,8 @@ const stdOp = defineOp({
     (g, ctx) => {
       // Equal elements have a deviation of 0 and, as in PyTorch, no gradient.
       const y = ctx.saved(1);
-      const quotient = binaryKernel(Op.div, g, binaryKernel(Op.mul, y, 2));
-      const dVariance = fresh(y.shape, y.dtype, y.device);
-      run(Op.where, [binaryKernel(Op.eq, y, 0, [], '', 'bool'), null, quotient], [dVariance], [0, 0]);
+      const quotient = binaryKernel(Op.mul, binaryKernel(Op.div, g, y), 0.5);
+      const dVariance = selectKernel(binaryKernel(Op.eq, y, 0, [], '', 'bool'), 0, quotient);
       return varianceGradient(withDims(dVariance, ctx.params), ctx.saved(0), ctx.params);
     },
   ],

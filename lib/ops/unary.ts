@@ -4,12 +4,11 @@ import { defineOp, type Context } from '../autograd/op.js';
 import { DTypeError } from '../native/errors.js';
 import { noMore } from '../native/options.js';
 import { run } from '../native/run.js';
-import { Op } from '../native/ops.gen.js';
 import { isFloating } from '../tensor/dtype.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
 import { rewrite } from './inplace.js';
-import { binaryKernel, copyKernel, unaryKernel, type BinaryId, type UnaryId } from './kernels.js';
+import { binaryKernel, copyKernel, unaryKernel, zerosLikeKernel, type BinaryId, type UnaryId } from './kernels.js';
 import { floating } from './promote.js';
 
 type Attributes = readonly number[];
@@ -44,7 +43,7 @@ export function unary<Attrs extends Attributes = []>(name: string, op: UnaryId, 
   const savesInput = (attrs: Attributes) => (typeof save === 'string' ? save : save(attrs)) === 'input';
   const gradients = gradient
     ? [(g: Tensor, ctx: Context<Attributes>) => gradient(g, ctx.saved(0), ctx.params)]
-    : [(g: Tensor) => binaryKernel(Op.mul, g, 0)];
+    : [(g: Tensor) => zerosLikeKernel(g)]; // whatever g is: 0 times infinity would be NaN
   const apply = defineOp({
     name,
     forward(ctx: Context<Attributes>, x: Tensor, attrs: Attributes): Tensor {

@@ -275,8 +275,7 @@ LENODE_BINARY_FUNCTOR(logaddexp) {
   return gap != gap ? a + b : high + log1p_(exp_(-gap));  // of equal infinities, or with NaN
 }
 LENODE_BINARY_FUNCTOR(bce_with_logits) {
-  const T positive = a > T(0) ? a : T(0);
-  return positive - a * b + log1p_(exp_(-abs_(a)));
+  return (a > T(0) ? a * (T(1) - b) : -a * b) + log1p_(exp_(-abs_(a)));
 }
 LENODE_BINARY_FUNCTOR(bce) {
   const T yes = log_(a), no = log1p_(-a);
@@ -299,8 +298,8 @@ LENODE_COMPARE_FUNCTOR(logical_or) { return a != T(0) || b != T(0); }
 LENODE_COMPARE_FUNCTOR(logical_xor) { return (a != T(0)) != (b != T(0)); }
 
 // ---- gradients: a is the incoming gradient ---------------------------------------------------------------------
-LENODE_BINARY_FUNCTOR(abs_backward) { return is_nan(b) ? b : a * T((b > T(0)) - (b < T(0))); }
-LENODE_BINARY_FUNCTOR(relu_backward) { return b > T(0) ? a : T(0); }
+LENODE_BINARY_FUNCTOR(abs_backward) { return a * T((b > T(0)) - (b < T(0))); }
+LENODE_BINARY_FUNCTOR(relu_backward) { return b <= T(0) ? T(0) : a; }  // as the forward pass, it lets NaN pass
 LENODE_BINARY_FUNCTOR(clamp_backward) { return (b >= p.p[0] && b <= p.p[1]) ? a : T(0); }
 LENODE_BINARY_FUNCTOR(sqrt_backward) { return a / (T(2) * b); }
 LENODE_BINARY_FUNCTOR(rsqrt_backward) { return T(-0.5) * a * b * b * b; }
@@ -330,7 +329,7 @@ LENODE_BINARY_FUNCTOR(softplus_backward) {
   return scaled > p.p[1] ? a : a * logistic(scaled);
 }
 LENODE_BINARY_FUNCTOR(threshold_backward) { return b <= p.p[0] ? T(0) : a; }
-LENODE_BINARY_FUNCTOR(hardtanh_backward) { return (b <= p.p[0] || b >= p.p[1]) ? T(0) : a; }
+LENODE_BINARY_FUNCTOR(hardtanh_backward) { return (b > p.p[0] && b < p.p[1]) ? a : T(0); }
 LENODE_BINARY_FUNCTOR(hardswish_backward) {
   return b <= T(-3) ? T(0) : (b < T(3) ? a * (b / T(3) + T(0.5)) : a);
 }
@@ -345,17 +344,20 @@ LENODE_BINARY_FUNCTOR(selu_backward) {
 LENODE_BINARY_FUNCTOR(celu_backward) { return b <= T(0) ? a * exp_(b / p.p[0]) : a; }
 LENODE_BINARY_FUNCTOR(logsigmoid_backward) { return a * logistic(-b); }
 LENODE_BINARY_FUNCTOR(smooth_l1_backward) {
-  if (abs_(b) < p.p[0]) return a * p.p[1] * b / p.p[0];
-  return a * p.p[1] * T((b > T(0)) - (b < T(0)));
+  // NaN is in the middle, as in PyTorch; without a middle (beta 0) it has no sign.
+  if (b > p.p[0]) return a * p.p[1];
+  if (b < -p.p[0]) return -a * p.p[1];
+  return p.p[0] == T(0) ? a * T(0) : a * p.p[1] * b / p.p[0];
 }
 LENODE_BINARY_FUNCTOR(shrink_backward) { return b >= -p.p[0] && b <= p.p[0] ? T(0) : a; }
 LENODE_BINARY_FUNCTOR(prelu_backward_weight) { return b > T(0) ? T(0) : a * b; }
 
 LENODE_TERNARY_FUNCTOR(maximum_backward) { return b > c ? a : (b == c ? a / T(2) : (b < c ? T(0) : a)); }
 LENODE_TERNARY_FUNCTOR(minimum_backward) { return b < c ? a : (b == c ? a / T(2) : (b > c ? T(0) : a)); }
+LENODE_TERNARY_FUNCTOR(div_backward) { return -a * (b / c / c); }  // c * c could leave the type's range
 LENODE_TERNARY_FUNCTOR(pow_backward_base) { return c == T(0) ? T(0) : a * c * pow_(b, c - T(1)); }
 LENODE_TERNARY_FUNCTOR(pow_backward_exponent) {
-  return (b == T(0) && c >= T(0)) ? T(0) : a * pow_(b, c) * log_(b);
+  return (b == T(0) && c >= T(0)) ? a * T(0) : a * pow_(b, c) * log_(b);
 }
 LENODE_TERNARY_FUNCTOR(bce_with_logits_backward) { return a * (logistic(b) - c); }
 LENODE_TERNARY_FUNCTOR(bce_backward) {

@@ -323,12 +323,14 @@ void op_var(Context&, const Call& call) {
   const Plan plan(call.in(0), call.out(0), static_cast<uint64_t>(call.i(op::var::attr::dim_mask)));
   const double count = static_cast<double>(plan.reduced.numel);
   const double divisor = std::max(0.0, count - call.f(op::var::attr::correction));
+  const bool root = call.f(op::var::attr::root) != 0;
   with_float_compute(plan.x.dtype, [&](auto t) {
     using T = decltype(t);
     const auto centre = reduce_all<Sum<T>, T>(plan, nullptr);
     for (int64_t i = 0; i < plan.kept.numel; ++i) centre[i] /= count;
     const auto squares = reduce_all<SquaredDeviation<T>, T>(plan, centre.get());
-    write<T>(plan, call.out(0), squares.get(), [divisor](double sum) { return sum / divisor; });
+    if (root) write<T>(plan, call.out(0), squares.get(), [divisor](double sum) { return std::sqrt(sum / divisor); });
+    else write<T>(plan, call.out(0), squares.get(), [divisor](double sum) { return sum / divisor; });
   });
 }
 

@@ -70,6 +70,7 @@ struct Variance {
   using Compute = T;
   using Acc = Moments<T>;
   double correction;
+  bool root;
   __device__ Acc identity() const { return {T(0), T(0), 0}; }
   __device__ void add(Acc& acc, T x, int64_t) const {
     ++acc.count;
@@ -86,7 +87,8 @@ struct Variance {
   }
   __device__ void store(const ReduceTarget& y, int64_t at, int64_t, const Acc& acc, int64_t count) const {
     const double freedom = static_cast<double>(count) - correction;
-    store_same<T>(y.data[0], y.dtype[0], at, acc.squares / static_cast<T>(freedom > 0 ? freedom : 0));
+    const T variance = acc.squares / static_cast<T>(freedom > 0 ? freedom : 0);
+    store_same<T>(y.data[0], y.dtype[0], at, root ? functor::sqrt_(variance) : variance);
   }
 };
 
@@ -199,8 +201,9 @@ void op_min_dim(Context& context, const Call& call) { run_arg_extreme(context, c
 void op_var(Context& context, const Call& call) {
   const Prepared p = prepare(call);
   const double correction = call.f(op::var::attr::correction);
-  if (p.x.dtype == DType::float64) reduce_any(context, Variance<double>{correction}, p.x, p.layout, p.target);
-  else reduce_any(context, Variance<float>{correction}, p.x, p.layout, p.target);
+  const bool root = call.f(op::var::attr::root) != 0;
+  if (p.x.dtype == DType::float64) reduce_any(context, Variance<double>{correction, root}, p.x, p.layout, p.target);
+  else reduce_any(context, Variance<float>{correction, root}, p.x, p.layout, p.target);
 }
 
 }  // namespace lenode::cuda
