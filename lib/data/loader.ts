@@ -2,7 +2,7 @@
 import { ArgumentError } from '../native/errors.js';
 import { placeOf } from '../ops/creation.js';
 import { initialSeed } from '../ops/random.js';
-import { device as toDevice, synchronize, type Device, type DeviceLike } from '../tensor/device.js';
+import { device as toDevice, settled, type Device, type DeviceLike } from '../tensor/device.js';
 import { Tensor } from '../tensor/tensor.js';
 import { defaultCollate, toTensors, type Collated } from './collate.js';
 import { isIterable, makesBatches, type AnyDataset, type BatchDataset, type Dataset, type IterableDataset } from './dataset.js';
@@ -163,7 +163,7 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
     for await (const batch of source) {
       yield batch;
       // What was enqueued for this batch is waited for two batches later.
-      behind.push(synchronize(deviceOf(batch)));
+      behind.push(settled(deviceOf(batch)));
       if (behind.length > 2) await behind.shift();
     }
     await Promise.all(behind);

@@ -3,7 +3,7 @@
 import { noGrad } from '../autograd/mode.js';
 import { native } from '../native/binding.js';
 import { DisposedError, fromNative } from '../native/errors.js';
-import { throwStreamError } from '../native/run.js';
+import { download } from '../native/run.js';
 import { contiguous } from '../ops/view.js';
 import type { Device } from '../tensor/device.js';
 import type { DType } from '../tensor/dtype.js';
@@ -15,9 +15,11 @@ export async function toBytes(t: Tensor): Promise<Uint8Array> {
   if (t.disposed) throw new DisposedError(`save: a tensor of shape ${formatShape(t.shape)} was used after dispose()`);
   const source = noGrad(() => contiguous(t));
   const bytes = new Uint8Array(t.nbytes);
-  if (bytes.length > 0) await native().download(source.handle, bytes);
-  if (source !== t) source.dispose();
-  throwStreamError(t.deviceId);
+  try {
+    await download(source, bytes);
+  } finally {
+    if (source !== t) source.dispose();
+  }
   return bytes;
 }
 

@@ -34,6 +34,13 @@ export interface NativeDeviceProperties {
   isa: string;
 }
 
+/** The error of a call that failed while the queue ran. */
+export interface NativeFault extends Error {
+  nativeCode: number;
+  /** Of the call; 0 if it was none. */
+  sequence: number;
+}
+
 /** What the addon exports; see native/addon/. */
 export interface Native {
   attach(scratch: Float64Array): void;
@@ -46,7 +53,10 @@ export interface Native {
   downloadSync(handle: number, values: ArrayBufferView): void;
   fence(device: number): Promise<void>;
   wait(device: number): void;
-  takeError(device: number): { code: number; message: string; sequence: number } | undefined;
+  hold(): void;
+  keep(handle: number): void;
+  takeError(device: number): NativeFault | undefined;
+  takeClaimed(): NativeFault | undefined;
   sweep(full: number): number;
   memoryStats(device: number): NativeMemoryStats;
   emptyCache(device: number): void;

@@ -184,8 +184,10 @@ export const Op = {
   lerpStep: 178,
   totalNorm: 179,
   clipScale: 180,
-  unscale: 181,
-  updateScale: 182,
+  beginUpdate: 181,
+  endUpdate: 182,
+  unscale: 183,
+  updateScale: 184,
 } as const;
 
 export type OpId = (typeof Op)[keyof typeof Op];
@@ -373,8 +375,10 @@ export interface Signatures<T> {
   178: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [] };
   179: { inputs: [...tensors: T[]]; outputs: [norm: T]; attrs: [p: number] };
   180: { inputs: [norm: T]; outputs: [...tensors: T[]]; attrs: [maxNorm: number] };
-  181: { inputs: [scale: T]; outputs: [foundInf: T, ...tensors: T[]]; attrs: [] };
-  182: { inputs: [foundInf: T | null]; outputs: [scale: T, growthTracker: T]; attrs: [growthFactor: number, backoffFactor: number, growthInterval: number] };
+  181: { inputs: [...grads: T[]]; outputs: []; attrs: [made: number] };
+  182: { inputs: [...grads: T[]]; outputs: []; attrs: [] };
+  183: { inputs: [scale: T]; outputs: [foundInf: T, ...tensors: T[]]; attrs: [] };
+  184: { inputs: [foundInf: T | null]; outputs: [scale: T, growthTracker: T]; attrs: [growthFactor: number, backoffFactor: number, growthInterval: number] };
 }
 
 /** Names by id, for error messages. */
@@ -401,6 +405,6 @@ export const opNames: readonly string[] = [
   'crossEntropyBackward', 'nllLoss', 'nllLossBackward', 'copy', 'fill', 'arange', 'cat', 'indexSelect',
   'indexAdd', 'gather', 'scatterAdd', 'scatter', 'oneHot', 'rand', 'randn', 'randint', 'dropout',
   'dropoutBackward', 'sgdStep', 'adamStep', 'nadamStep', 'radamStep', 'adamaxStep', 'adagradStep',
-  'adadeltaStep', 'rmspropStep', 'rpropStep', 'asgdStep', 'lerpStep', 'totalNorm', 'clipScale', 'unscale',
-  'updateScale'
+  'adadeltaStep', 'rmspropStep', 'rpropStep', 'asgdStep', 'lerpStep', 'totalNorm', 'clipScale',
+  'beginUpdate', 'endUpdate', 'unscale', 'updateScale'
 ];

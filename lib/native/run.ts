@@ -3,9 +3,9 @@
 import { runInNewContext } from 'node:vm';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { native, type HandleOwner } from './binding.js';
-import { CaptureError, DeviceError, DisposedError, fromNative, InternalError, nativeError, OutOfMemoryError, UninitializedError } from './errors.js';
+import { ArgumentError, CaptureError, DeviceError, DisposedError, fromNative, InternalError, nativeError, OutOfMemoryError, UninitializedError } from './errors.js';
 import { FRESH, observer } from './observer.js';
-import { opNames, type OpId, type Signatures } from './ops.gen.js';
+import { Op, opNames, type OpId, type Signatures } from './ops.gen.js';
 import { recordingNow } from './recording.js';
 
 export { FRESH };
@@ -34,8 +34,9 @@ export interface NativeTensor extends HandleOwner {
 const SCRATCH_LENGTH = 1 << 16;
 const ABSENT = -1;
 const SWEEP_WANTED = 1;
-const STREAM_FAILED = 2;
+const FAULT_UNTOLD = 2;
 const FULL_SWEEP_WANTED = 4;
+const FAULT_CLAIMED = 8;
 
 let scratch: Float64Array | undefined;
 let lastDevice = -1;
@@ -60,8 +61,8 @@ function writeShape(s: Float64Array, at: number, t: NativeTensor): number {
  * Enqueues one operation. Outputs with a FRESH handle get memory; the others are updated in place.
  * Shapes and dtypes must have been checked: this is where they are trusted.
  *
- * @throws DisposedError when an operand was disposed; OutOfMemoryError; the error of an earlier operation of this
- * device that has failed since.
+ * @throws DisposedError when an operand was disposed; OutOfMemoryError; ArgumentError for an attribute that is no number;
+ * the error of an earlier operation of which nobody can read anything any more (see native/core/faults.h).
  */
 export function run<K extends OpId>(
   op: K,
@@ -104,7 +105,12 @@ export function run<K extends OpId>(
       s[at++] = t.handle;
     }
   }
-  for (let i = 0; i < attrs.length; i++) s[at++] = attrs[i]!;
+  for (let i = 0; i < attrs.length; i++) {
+    const value: unknown = attrs[i];
+    // Converting anything else might run the caller's code, and that another operation over this one.
+    if (typeof value !== 'number') throw notANumber(op, value);
+    s[at++] = value;
+  }
   s[0] = op;
   s[1] = lastDevice = device;
   s[2] = ins.length;
@@ -126,6 +132,10 @@ export function run<K extends OpId>(
 /** The sequence number of the last run() call, by which asynchronous errors name their origin. */
 export function lastSequence(): number {
   return scratch![0]!;
+}
+
+function notANumber(op: OpId, value: unknown): Error {
+  return new ArgumentError(`${opNames[op]}: expected a number, got ${value === null ? 'null' : typeof value}`);
 }
 
 function sameDevice(op: OpId, device: number, t: NativeTensor): number {
@@ -192,6 +202,23 @@ export function release(object: HandleOwner): void {
   object.handle = DISPOSED;
 }
 
+/** Says that the value lasts: it stays as it was where a change of it depends on something that has failed. */
+export function keep(object: HandleOwner): void {
+  if (object.handle >= 0) native().keep(object.handle);
+}
+
+/**
+ * Runs an update of many operations, of which none takes place if one of `grads` depends on something that has failed.
+ */
+export function updating<R>(grads: readonly NativeTensor[], body: () => R): R {
+  run(Op.beginUpdate, [...grads], [], [0]);
+  try {
+    return body();
+  } finally {
+    run(Op.endUpdate, [...grads], [], []);
+  }
+}
+
 // ---- recorded steps --------------------------------------------------------------------------------------------
 
 /**
@@ -220,7 +247,7 @@ export function replay(step: number, device: number, args: readonly NativeTensor
     status = afterFailure(error, 'replay', device, () => native().replay(step, ...results));
   }
   for (let i = 0; i < results.length; i++) results[i]!.handle = s[i]!;
-  if (status !== 0) attend(status, device);
+  if (status !== 0) attend(status, device, REPLAY_CALLS);
 }
 
 // ---- memory --------------------------------------------------------------------------------------------------
@@ -288,14 +315,33 @@ export function sweepGraph(device: number): void {
   nextGraphSweep = end + (end - begin) / SHARE_OF_TIME;
 }
 
-function attend(status: number, device: number): void {
+function attend(status: number, device: number, calls = 1): void {
   if (status & FULL_SWEEP_WANTED) {
     sweepAll();
   } else if (status & SWEEP_WANTED) {
     const live = sweep(false);
     if (live > nativeLimit || getHeapStatistics().used_heap_size > heapLimit) sweepAll();
   }
-  if (status & STREAM_FAILED) throwStreamError(device);
+  if (status & FAULT_UNTOLD) lookForReaders(calls);
+  if (status & FAULT_CLAIMED) {
+    const fault = native().takeClaimed();
+    if (fault) throw faultError(fault, device);
+  }
+}
+
+// Calls after which it is looked whether anybody can still read what a fault has spoiled: soon, then less and less often.
+const FIRST_LOOK = 256;
+const REPLAY_CALLS = 64;
+let lookEvery = FIRST_LOOK;
+let untilLook = FIRST_LOOK;
+let keepsOrigins = false;
+
+function lookForReaders(calls: number): void {
+  keepsOrigins = true;
+  untilLook -= calls;
+  if (untilLook > 0) return;
+  untilLook = lookEvery *= 2;
+  sweepAll();
 }
 
 function afterFailure<R>(error: unknown, name: string, device: number, retry: () => R): R {
@@ -374,20 +420,49 @@ export function rememberOrigin(): void {
   places.set(sequence, place);
   recordingNow()?.origins.set(sequence, place);
   Error.stackTraceLimit = limit;
+  if (keepsOrigins) return;
   for (const old of places.keys()) {
     if (old > sequence - ORIGIN_LIFE) break;
     places.delete(old);
   }
 }
 
-/** Throws what the device's queue has found wrong, if anything, as if it came from the line that caused it. */
-export function throwStreamError(device: number): void {
-  const failure = native().takeError(device);
-  if (!failure) return;
-  const origin = originOf(device, failure.sequence);
+/** The error of a fault, as if it came from the line that caused it. Anything else passes unchanged. */
+export function faultError(fault: unknown, device: number): unknown {
+  const { nativeCode, sequence } = (fault ?? {}) as { nativeCode?: unknown; sequence?: unknown };
+  if (typeof nativeCode !== 'number' || typeof sequence !== 'number') return fromNative(fault);
+  keepsOrigins = false;
+  untilLook = lookEvery = FIRST_LOOK;
   // Native names are snake_case; the user called crossEntropy.
-  const message = failure.message.replace(/^\w+(?=:)/, (name) => name.replace(/_(\w)/g, (_, c: string) => c.toUpperCase()));
-  const error = nativeError(failure.code, message);
+  const message = (fault as Error).message.replace(/^\w+(?=:)/, (name) =>
+    name.replace(/_(\w)/g, (_, c: string) => c.toUpperCase()),
+  );
+  const error = nativeError(nativeCode, message);
+  const origin = originOf(device, sequence);
   if (origin?.stack) error.adoptStack(origin.stack);
-  throw error;
+  return error;
+}
+
+/** Throws the first fault of the device that nobody has been told of, if any. */
+export function throwUntold(device: number): void {
+  const fault = native().takeError(device);
+  if (fault) throw faultError(fault, device);
+}
+
+/** Copies a contiguous tensor's values. @throws the error of what they should have been computed from */
+export async function download(source: NativeTensor, values: ArrayBufferView): Promise<void> {
+  try {
+    await native().download(source.handle, values);
+  } catch (error) {
+    throw faultError(error, source.deviceId);
+  }
+}
+
+/** As download(), but blocks. */
+export function downloadSync(source: NativeTensor, values: ArrayBufferView): void {
+  try {
+    native().downloadSync(source.handle, values);
+  } catch (error) {
+    throw faultError(error, source.deviceId);
+  }
 }

@@ -6,7 +6,7 @@ import type { Node } from '../autograd/op.js';
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { noMore } from '../native/options.js';
-import { run } from '../native/run.js';
+import { keep, run } from '../native/run.js';
 import { dtypeCategory } from '../tensor/dtype.js';
 import { broadcastShapes, formatShape, sameShape } from '../tensor/shape.js';
 import { checkTensor, Tensor } from '../tensor/tensor.js';
@@ -21,6 +21,8 @@ export function mutate(x: Tensor, where: string): Tensor {
       `${where}: a tensor that requires gradients cannot be changed in place while operations are recorded; ` +
         'do it inside noGrad()',
     );
+  // An update of one's own, as those of optimizers.
+  if (x.requiresGrad) keep(x);
   return mark(x, where);
 }
 

@@ -3,7 +3,7 @@
 import { defineOp, type Context } from '../autograd/op.js';
 import { native } from '../native/binding.js';
 import { refuse } from '../native/recording.js';
-import { view } from '../native/run.js';
+import { downloadSync, view } from '../native/run.js';
 import type { Device } from '../tensor/device.js';
 import type { DType } from '../tensor/dtype.js';
 import { stridesLike } from '../tensor/shape.js';
@@ -28,7 +28,7 @@ function transfer(x: Tensor, target: Device): Tensor {
   const result = emptyTensor(x.shape, x.dtype, target, strides);
   if (x.nbytes > 0) {
     const bytes = new Uint8Array(x.nbytes);
-    native().downloadSync(bytesOf(source).handle, bytes);
+    downloadSync(bytesOf(source), bytes);
     native().upload(bytesOf(result).handle, bytes);
   }
   return result;

@@ -3,7 +3,7 @@ import { enableGrad } from '../autograd/mode.js';
 import { ArgumentError, DTypeError, ShapeError, UninitializedError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { outside, refuse, StaleRecording, update } from '../native/recording.js';
-import { NO_SHAPE_YET, run } from '../native/run.js';
+import { NO_SHAPE_YET, run, updating } from '../native/run.js';
 import { isDeferred } from '../nn/deferred.js';
 import { dropGrad } from '../nn/module.js';
 import { copyKernel, fullKernel } from '../ops/kernels.js';
@@ -176,7 +176,8 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
         this.#relocate(p, moved);
       }
       for (const batch of batches.values()) {
-        this.update(group, batch);
+        if (this.skippable) this.update(group, batch);
+        else updating(batch.grads, () => this.update(group, batch));
         for (const p of batch.params) p.version.count++;
       }
     }

@@ -3,7 +3,7 @@ import { CPU_ID, cudaId, openDevice } from '../native/devices.js';
 import { native } from '../native/binding.js';
 import { cudaStatus } from '../native/cuda.js';
 import { ArgumentError } from '../native/errors.js';
-import { throwStreamError } from '../native/run.js';
+import { throwUntold } from '../native/run.js';
 
 export type DeviceType = 'cpu' | 'cuda';
 
@@ -54,16 +54,24 @@ function resolve(name: DeviceLike): Device {
   throw new ArgumentError(`device: expected 'cpu', 'cuda', 'cuda:<index>' or 'auto', got ${String(name)}`);
 }
 
-/** Resolves when everything enqueued on the device so far has finished; the event loop stays free. */
+/**
+ * Resolves when everything enqueued on the device so far has finished; the event loop stays free.
+ * @throws the error of an operation that has failed, unless a read of something computed from it has given it already
+ */
 export async function synchronize(where: DeviceLike = 'cpu'): Promise<void> {
   const { id } = device(where);
   await native().fence(id);
-  throwStreamError(id);
+  throwUntold(id);
+}
+
+/** @internal As synchronize(), but leaves errors to those who read what depends on them. */
+export async function settled({ id }: Device = Device.cpu): Promise<void> {
+  await native().fence(id);
 }
 
 /** As synchronize(), but blocks the event loop. */
 export function synchronizeSync(where: DeviceLike = 'cpu'): void {
   const { id } = device(where);
   native().wait(id);
-  throwStreamError(id);
+  throwUntold(id);
 }

@@ -3,7 +3,7 @@ import { native } from '../native/binding.js';
 import { openDevice } from '../native/devices.js';
 import { ArgumentError, AutogradError, DTypeError, fromNative, OutOfMemoryError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
-import { allocate, DISPOSED, FRESH, release, run, throwStreamError, unusable, view, type NativeTensor } from '../native/run.js';
+import { allocate, DISPOSED, download, downloadSync, FRESH, release, run, unusable, view, type NativeTensor } from '../native/run.js';
 import { refuse } from '../native/recording.js';
 import { type Device } from './device.js';
 import { dtypeCodes, isFloating, itemSize, newArray, type ArrayOf, type DType, type ItemOf } from './dtype.js';
@@ -170,6 +170,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
   /**
    * The values in row-major order, as a typed array of their own (float16 and bfloat16 as float32, bool as 0 and 1).
    * Waits for the device without blocking the event loop.
+   * @throws IndexError and others: the error of an operation that the values should have been computed from
    */
   data(): Promise<ArrayOf<D>> {
     refuseReading();
@@ -179,10 +180,11 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
   private async read(): Promise<ArrayOf<D>> {
     const source = this.readable();
     const values = this.hostArray();
-    if (values.length > 0) await native().download(source.handle, values);
-    else await native().fence(this.deviceId);
-    if (source !== (this as Tensor)) source.dispose();
-    throwStreamError(this.deviceId);
+    try {
+      await download(source, values);
+    } finally {
+      if (source !== (this as Tensor)) source.dispose();
+    }
     return values;
   }
 
@@ -192,13 +194,10 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
     const source = this.readable();
     const values = this.hostArray();
     try {
-      if (values.length > 0) native().downloadSync(source.handle, values);
-      else native().wait(this.deviceId);
-    } catch (error) {
-      throw fromNative(error, 'dataSync');
+      downloadSync(source, values);
+    } finally {
+      if (source !== (this as Tensor)) source.dispose();
     }
-    if (source !== (this as Tensor)) source.dispose();
-    throwStreamError(this.deviceId);
     return values;
   }
 

@@ -6,14 +6,30 @@ namespace {
 constexpr uint64_t kFirstBudget = uint64_t{32} << 20;
 }
 
-Environment::Environment(napi_env env) : completions(std::make_unique<Completions>()), budget(kFirstBudget) {
+Environment::Environment(napi_env owner)
+    : env(owner), completions(std::make_unique<Completions>()), budget(kFirstBudget) {
   completions->open(env);
 }
 
 Environment::~Environment() {
+  for (auto& device : devices)
+    if (device) device->stream.stop();
   recorder.reset();
-  devices.clear();  // joins the streams' threads
+  for (auto& [number, step] : steps)
+    for (Storage* storage : step.held) TensorTable::release(*storage);
+  steps.clear();
+  table.clear();
+  devices.clear();
   completions->close();
+}
+
+void Environment::forget_faults() {
+  std::unordered_set<uint64_t> live;
+  for (auto& device : devices) {
+    if (!device || !device->stream.faults().untold()) continue;
+    if (live.empty()) table.for_each([&](const TensorEntry& entry) { live.insert(entry.view.storage); });
+    device->stream.forget_all_but(live);
+  }
 }
 
 Environment& Environment::of(napi_env env) {
@@ -42,13 +58,24 @@ void Environment::untrack(napi_env env, TensorEntry& entry) {
   entry.weak = nullptr;
 }
 
-void throw_to_javascript(napi_env env, ErrorCode code, const char* message) {
-  napi_value text, error, number;
+namespace {
+napi_value make_error(napi_env env, ErrorCode code, const char* message) {
+  napi_value text, error;
   napi_create_string_utf8(env, message, NAPI_AUTO_LENGTH, &text);
   napi_create_error(env, nullptr, text, &error);
-  napi_create_int32(env, static_cast<int32_t>(code), &number);
-  napi_set_named_property(env, error, "nativeCode", number);
-  napi_throw(env, error);
+  set_property(env, error, "nativeCode", static_cast<double>(code));
+  return error;
+}
+}  // namespace
+
+napi_value fault_error(napi_env env, const Fault& fault) {
+  const napi_value error = make_error(env, fault.code, fault.message.c_str());
+  set_property(env, error, "sequence", static_cast<double>(fault.sequence));
+  return error;
+}
+
+void throw_to_javascript(napi_env env, ErrorCode code, const char* message) {
+  napi_throw(env, make_error(env, code, message));
 }
 
 void typed_array_bytes(napi_env env, napi_value value, void** data, size_t* bytes) {
@@ -81,18 +108,22 @@ void Completions::open(napi_env env) {
 void Completions::close() {
   if (wake_) napi_release_threadsafe_function(wake_, napi_tsfn_abort);
   wake_ = nullptr;
+  pending_.clear();
 }
 
-napi_value Completions::promise(napi_env env, napi_value keep_alive,
-                                const std::function<void(std::function<void()>)>& start) {
-  auto* pending = new Pending{nullptr, nullptr};
+napi_value Completions::promise(napi_env env, napi_value keep_alive, Faults& faults,
+                                const std::function<void(Done)>& start) {
+  auto owned = std::unique_ptr<Pending>(new Pending{nullptr, nullptr, faults, nullptr});
+  Pending* const pending = owned.get();
   napi_value promise;
   napi_create_promise(env, &pending->deferred, &promise);
   if (keep_alive) napi_create_reference(env, keep_alive, 1, &pending->keep_alive);
-  if (pending_++ == 0) napi_ref_threadsafe_function(env, wake_);
-  start([this, pending] {
+  if (pending_.empty()) napi_ref_threadsafe_function(env, wake_);
+  pending_.emplace(pending, std::move(owned));
+  start([this, pending](const FaultPtr& fault) {
     {
       std::lock_guard lock(mutex_);
+      pending->fault = fault;
       done_.push_back(pending);
     }
     napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
@@ -111,12 +142,17 @@ void Completions::drain(napi_env env, napi_value, void* context, void*) {
       pending = self->done_.front();
       self->done_.pop_front();
     }
-    napi_value undefined;
-    napi_get_undefined(env, &undefined);
     if (pending->keep_alive) napi_delete_reference(env, pending->keep_alive);
-    napi_resolve_deferred(env, pending->deferred, undefined);
-    delete pending;
-    if (--self->pending_ == 0) napi_unref_threadsafe_function(env, self->wake_);
+    if (pending->fault) {
+      pending->faults.tell(*pending->fault);
+      napi_reject_deferred(env, pending->deferred, fault_error(env, *pending->fault));
+    } else {
+      napi_value undefined;
+      napi_get_undefined(env, &undefined);
+      napi_resolve_deferred(env, pending->deferred, undefined);
+    }
+    self->pending_.erase(pending);
+    if (self->pending_.empty()) napi_unref_threadsafe_function(env, self->wake_);
   }
 }
 

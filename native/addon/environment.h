@@ -27,19 +27,22 @@ class Completions {
   void open(napi_env env);
   void close();  // no promise is settled after this
   // Returns the promise; `start` receives the function that the stream's thread must call once.
-  napi_value promise(napi_env env, napi_value keep_alive, const std::function<void(std::function<void()>)>& start);
+  // It is rejected with what the function is given, if anything, of which `faults` is then told.
+  napi_value promise(napi_env env, napi_value keep_alive, Faults& faults, const std::function<void(Done)>& start);
 
  private:
   struct Pending {
     napi_deferred deferred;
     napi_ref keep_alive;  // the typed array that is being filled
+    Faults& faults;
+    FaultPtr fault;
   };
   static void drain(napi_env env, napi_value, void* context, void*);
 
   napi_threadsafe_function wake_ = nullptr;
   std::mutex mutex_;
   std::deque<Pending*> done_;
-  size_t pending_ = 0;
+  std::unordered_map<Pending*, std::unique_ptr<Pending>> pending_;  // of JavaScript's thread
 };
 
 // A recorded step that JavaScript holds.
@@ -50,20 +53,25 @@ struct RecordedStep {
 };
 
 struct Environment {
-  explicit Environment(napi_env env);
+  explicit Environment(napi_env owner);
   ~Environment();
 
   Device& device(int32_t id);       // throws Error when it was never opened
   void track(napi_env env, int32_t handle, napi_value object);
   void untrack(napi_env env, TensorEntry& entry);
+  // Asks a device that has found a fault what can still be read, after a sweep.
+  void forget_faults();
 
   static Environment& of(napi_env env);
 
+  napi_env env;
   // Order matters: the devices' threads end before the table and the promises they refer to go.
   std::unique_ptr<Completions> completions;
   TensorTable table;
   std::vector<std::unique_ptr<Device>> devices;
   const BackendApi* cuda = nullptr;
+
+  FaultPtr claimed;                 // what the call that has just returned is to throw
 
   std::unique_ptr<Recorder> recorder;
   bool recording = false;           // false also while the recorder is paused
@@ -80,6 +88,9 @@ struct Environment {
   uint64_t least_live = ~uint64_t{0};  // bytes after the most thorough sweep since the last full one
   uint64_t budget;                  // bytes of new tensors after which run() asks for a sweep
 };
+
+// A fault as JavaScript's error, with its `nativeCode` and `sequence`.
+napi_value fault_error(napi_env env, const Fault& fault);
 
 // Turns a C++ exception into a pending JavaScript exception that carries the ErrorCode as `nativeCode`.
 void throw_to_javascript(napi_env env, ErrorCode code, const char* message);

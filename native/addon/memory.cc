@@ -51,6 +51,7 @@ napi_value sweep(napi_env env, napi_callback_info info) {
   if (full || environment.sweeps % kMiddleEvery == 0)
     sweep_list(env, environment, environment.middle, environment.old);
   sweep_list(env, environment, environment.young, environment.middle);
+  environment.forget_faults();
   uint64_t live = 0;
   for (auto& device : environment.devices) {
     if (!device) continue;

@@ -6,7 +6,11 @@ namespace lenode::addon {
 namespace {
 
 // Runs before the environment's own data goes: the streams' threads must end while it is still whole.
-void clean_up(void* data) { delete static_cast<Environment*>(data); }
+void clean_up(void* data) {
+  auto* environment = static_cast<Environment*>(data);
+  napi_set_instance_data(environment->env, nullptr, nullptr, nullptr);
+  delete environment;
+}
 
 napi_value initialise(napi_env env, napi_value exports) {
   auto* environment = new Environment(env);

@@ -27,7 +27,7 @@ napi_value begin_recording(napi_env env, napi_callback_info info) {
   Reader reader(environment);
   try {
     for (int32_t count = reader.take_count(1 << 16); count > 0; --count) {
-      TensorEntry& entry = environment.table.get(static_cast<int32_t>(reader.take()));
+      TensorEntry& entry = environment.table.get(reader.take_handle());
       if (entry.device_id != device_id) fail(ErrorCode::capture, "the arguments lie on different devices");
       environment.recorder->add_argument(entry);
     }
@@ -130,10 +130,10 @@ napi_value replay(napi_env env, napi_callback_info info) {
   Reader reader(environment);
   Graph::Run run;
   for (const GraphArgument& argument : graph.arguments) {
-    const TensorEntry& entry = environment.table.get(static_cast<int32_t>(reader.take()));
+    const TensorEntry& entry = environment.table.get(reader.take_handle());
     if (entry.device_id != step.device_id) fail(ErrorCode::internal, "an argument lies on another device");
     check_argument(argument.shape, entry.view);
-    run.pointers.push_back(entry.view.data);
+    run.operands.push_back(entry.view);
   }
   const int32_t changes = reader.take_count(1 << 16);
   const double* block = reader.take_block(changes);
@@ -150,7 +150,7 @@ napi_value replay(napi_env env, napi_callback_info info) {
   try {
     for (const GraphResult& result : graph.results) {
       fresh.push_back(environment.table.create(device, step.device_id, result.shape));
-      run.pointers.push_back(environment.table.get(fresh.back()).view.data);
+      run.operands.push_back(environment.table.get(fresh.back()).view);
     }
     for (size_t i = 0; i < fresh.size(); ++i) environment.track(env, fresh[i], arguments.values[1 + i]);
   } catch (...) {
@@ -162,7 +162,17 @@ napi_value replay(napi_env env, napi_callback_info info) {
   }
   device.stream.replay(step.graph, std::move(run));
   for (size_t i = 0; i < fresh.size(); ++i) environment.scratch[i] = fresh[i];
-  return status_of(env, environment, device);
+  std::vector<TensorView> existing;
+  if (device.stream.faults().abandoned())
+    for (const Storage* storage : step.held) {
+      TensorView& view = existing.emplace_back();
+      view.rank = 0;
+      view.storage = storage->id;
+    }
+  Call touched;
+  touched.inputs = existing.data();
+  touched.n_inputs = static_cast<int32_t>(existing.size());
+  return status_of(env, environment, device, touched);
 }
 
 // releaseStep(step): frees what is not used elsewhere, behind its last replay.

@@ -2,6 +2,7 @@
 // Reading the Float64Array that calls share with TypeScript, and the status that they return.
 #pragma once
 #include <algorithm>
+#include <cmath>
 
 #include "addon/environment.h"
 
@@ -15,10 +16,22 @@ class Reader {
     if (next_ == end_) fail(ErrorCode::internal, "a native call is longer than its buffer");
     return *next_++;
   }
-  int64_t take_integer() { return static_cast<int64_t>(take()); }
+  int64_t take_integer() {
+    const double value = take();
+    if (!(value >= -kLargest && value <= kLargest && value == std::floor(value)))
+      fail(ErrorCode::invalid, "a size, stride or offset must be an integer below 2^53");
+    return static_cast<int64_t>(value);
+  }
+  int32_t take_handle() {
+    const double value = take();
+    if (!(value >= -2 && value <= INT32_MAX && value == std::floor(value)))
+      fail(ErrorCode::invalid, "a tensor's handle is damaged");
+    return static_cast<int32_t>(value);
+  }
   int32_t take_count(int32_t limit) {
     const double value = take();
-    if (!(value >= 0 && value <= limit)) fail(ErrorCode::internal, "a native call's header is damaged");
+    if (!(value >= 0 && value <= limit && value == std::floor(value)))
+      fail(ErrorCode::internal, "a native call's header is damaged");
     return static_cast<int32_t>(value);
   }
   const double* take_block(int32_t count) {
@@ -40,10 +53,19 @@ class Reader {
       view.strides[i] = take_integer();
       if (view.strides[i] < 0) fail(ErrorCode::invalid, "a stride must not be negative");
     }
+    // Also of what repeats its elements: loops count them.
+    int64_t numel = 1;
+    for (int i = 0; i < view.rank; ++i)
+      if (view.dims[i] == 0) return view;
+    for (int i = 0; i < view.rank; ++i)
+      if (__builtin_mul_overflow(numel, view.dims[i], &numel) || numel > static_cast<int64_t>(kLargest))
+        fail(ErrorCode::invalid, "a tensor must have fewer than 2^53 elements");
     return view;
   }
 
  private:
+  static constexpr double kLargest = 9007199254740991;
+
   const double* next_;
   const double* end_;
 };
@@ -62,15 +84,24 @@ inline bool wants_sweep(const Environment& environment, const Device& device) {
 }
 
 constexpr int32_t kSweepWanted = 1;
-constexpr int32_t kStreamFailed = 2;
+constexpr int32_t kFaultUntold = 2;    // a sweep may tell whether anybody can still read it
 constexpr int32_t kFullSweepWanted = 4;
+constexpr int32_t kFaultClaimed = 8;   // this call is to throw it
 
 inline int32_t sweep_status(const Environment& environment, Device& device) {
   return has_grown(device) ? kFullSweepWanted : wants_sweep(environment, device) ? kSweepWanted : 0;
 }
 
-inline napi_value status_of(napi_env env, const Environment& environment, Device& device) {
-  const int32_t status = sweep_status(environment, device) | (device.stream.failed() ? kStreamFailed : 0);
+inline int32_t fault_status(Environment& environment, Device& device, const Call& call) {
+  Faults& faults = device.stream.faults();
+  if (faults.abandoned() && (environment.claimed = faults.claim(call))) return kFaultClaimed;
+  return faults.untold() ? kFaultUntold : 0;
+}
+
+// `touched`: the operands of what has been enqueued.
+inline napi_value status_of(napi_env env, Environment& environment, Device& device, const Call& touched) {
+  int32_t status = sweep_status(environment, device);
+  if (device.stream.faults().untold()) status |= fault_status(environment, device, touched);
   napi_value result;
   napi_create_int32(env, status, &result);
   return result;

@@ -28,6 +28,13 @@ napi_value run(napi_env env, napi_callback_info info) {
   call.n_outputs = reader.take_count(1 << 20);
   call.n_attrs = reader.take_count(1 << 16);
 
+  const Arity& arity = arity_of(call.op);
+  if (!arity.inputs.takes(call.n_inputs) || !arity.outputs.takes(call.n_outputs) || arity.attrs != call.n_attrs)
+    fail(ErrorCode::internal, std::string(op_info(call.op).name) + ": a native call has too many or too few operands");
+  const auto check_absent = [&](const Arity::List& list, int32_t i) {
+    if (!list.may_lack(i)) fail(ErrorCode::internal, std::string(op_info(call.op).name) + ": an operand is missing");
+  };
+
   constexpr int kInline = 16;
   TensorView inline_views[kInline];
   int32_t inline_handles[kInline];
@@ -47,29 +54,34 @@ napi_value run(napi_env env, napi_callback_info info) {
     return entry.view;
   };
   for (int i = 0; i < call.n_inputs; ++i) {
-    handles[i] = static_cast<int32_t>(reader.take());
-    views[i] = handles[i] == kAbsent ? TensorView{} : existing(handles[i]);
+    handles[i] = reader.take_handle();
+    if (handles[i] == kAbsent) check_absent(arity.inputs, i);
+    else views[i] = existing(handles[i]);
   }
   int32_t fresh[kMaxFresh];
   int n_fresh = 0;
+  const double made = static_cast<double>(environment.table.storages());
   try {
     for (int i = 0; i < call.n_outputs; ++i) {
       TensorView& view = views[call.n_inputs + i];
       int32_t& handle = handles[call.n_inputs + i];
-      handle = static_cast<int32_t>(reader.take());
+      handle = reader.take_handle();
       if (handle == kFresh) {
         if (n_fresh == kMaxFresh || static_cast<size_t>(n_fresh) >= arguments.count)
           fail(ErrorCode::internal, "a fresh output lacks its object");
         const int32_t created = environment.table.create(device, device_id, reader.take_shape());
         handle = fresh[n_fresh++] = created;
         view = environment.table.get(created).view;
+      } else if (handle == kAbsent) {
+        check_absent(arity.outputs, i);
       } else {
-        view = handle == kAbsent ? TensorView{} : existing(handle);
+        view = existing(handle);
       }
     }
     call.inputs = views;
     call.outputs = views + call.n_inputs;
     call.attrs = reader.take_block(call.n_attrs);
+    if (call.op == OpId::begin_update) call.attrs = &made;
     if (broadcasts(call.op))
       for (int i = 0; i < call.n_inputs; ++i) views[i] = broadcast_view(views[i], call.out(0));
     for (int i = 0; i < n_fresh; ++i) environment.track(env, fresh[i], arguments.values[i]);
@@ -87,7 +99,7 @@ napi_value run(napi_env env, napi_callback_info info) {
   }
   environment.scratch[0] = static_cast<double>(sequence);
   for (int i = 0; i < n_fresh; ++i) environment.scratch[1 + i] = fresh[i];
-  return status_of(env, environment, device);
+  return status_of(env, environment, device, call);
 }
 
 // view(object): scratch holds base handle, offset, dtype, rank, dims, strides. Returns the handle.
@@ -95,7 +107,7 @@ napi_value view(napi_env env, napi_callback_info info) {
   Arguments<1> arguments(env, info);
   Environment& environment = Environment::of(env);
   Reader reader(environment);
-  const auto base = static_cast<int32_t>(reader.take());
+  const int32_t base = reader.take_handle();
   const int64_t offset = reader.take_integer();
   const int32_t handle = environment.table.alias(base, offset, reader.take_shape());
   environment.track(env, handle, arguments.values[0]);
@@ -132,6 +144,13 @@ napi_value release(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// keep(handle): its value lasts: it stays as it was where an update of it cannot be made (core/faults.h).
+napi_value keep(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments(env, info);
+  Environment::of(env).table.get(arguments.int32(0)).view.kept = true;
+  return nullptr;
+}
+
 // attach(scratch): the Float64Array that run() and view() read.
 napi_value attach(napi_env env, napi_callback_info info) {
   Arguments<1> arguments(env, info);
@@ -153,6 +172,7 @@ void export_tensors(napi_env env, napi_value exports) {
   export_function(env, exports, "view", guarded<view>);
   export_function(env, exports, "allocate", guarded<allocate>);
   export_function(env, exports, "release", guarded<release>);
+  export_function(env, exports, "keep", guarded<keep>);
   export_function(env, exports, "attach", guarded<attach>);
 }
 

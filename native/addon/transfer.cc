@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Values into and out of device memory.
 #include <cstring>
+#include <utility>
 
 #include "addon/environment.h"
 
@@ -33,11 +34,12 @@ napi_value upload(napi_env env, napi_callback_info info) {
   if (bytes == 0) return nullptr;
   std::unique_ptr<uint8_t[]> copy(new uint8_t[bytes]);
   std::memcpy(copy.get(), data, bytes);
-  environment.device(entry.device_id).stream.upload(entry.view.data, std::move(copy), bytes);
+  environment.device(entry.device_id).stream.upload(entry.view, std::move(copy), bytes);
   return nullptr;
 }
 
-// download(handle, typedArray): a promise, fulfilled when the values are in the array.
+// download(handle, typedArray): a promise, fulfilled when the values are in the array; rejected with the fault of what the
+// tensor was to be computed from.
 napi_value download(napi_env env, napi_callback_info info) {
   Arguments<2> arguments(env, info);
   Environment& environment = Environment::of(env);
@@ -45,14 +47,14 @@ napi_value download(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   size_t bytes = 0;
   arguments.typed_array(1, &data, &bytes);
-  TensorEntry& entry = contiguous_entry(environment, arguments.int32(0), bytes);
+  const TensorEntry& entry = contiguous_entry(environment, arguments.int32(0), bytes);
   Stream& stream = environment.device(entry.device_id).stream;
-  return environment.completions->promise(env, arguments.values[1], [&](std::function<void()> done) {
-    stream.download(data, entry.view.data, bytes, std::move(done));
+  return environment.completions->promise(env, arguments.values[1], stream.faults(), [&](Done done) {
+    stream.download(data, entry.view, bytes, std::move(done));
   });
 }
 
-// downloadSync(handle, typedArray): blocks.
+// downloadSync(handle, typedArray): blocks. Throws such a fault.
 napi_value download_sync(napi_env env, napi_callback_info info) {
   Arguments<2> arguments(env, info);
   Environment& environment = Environment::of(env);
@@ -60,10 +62,15 @@ napi_value download_sync(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   size_t bytes = 0;
   arguments.typed_array(1, &data, &bytes);
-  TensorEntry& entry = contiguous_entry(environment, arguments.int32(0), bytes);
+  const TensorEntry& entry = contiguous_entry(environment, arguments.int32(0), bytes);
   Stream& stream = environment.device(entry.device_id).stream;
-  stream.download(data, entry.view.data, bytes, nullptr);
+  FaultPtr fault;
+  stream.download(data, entry.view, bytes, [&](const FaultPtr& found) { fault = found; });
   stream.wait();
+  if (fault) {
+    stream.faults().tell(*fault);
+    napi_throw(env, fault_error(env, *fault));
+  }
   return nullptr;
 }
 
@@ -72,8 +79,8 @@ napi_value fence(napi_env env, napi_callback_info info) {
   Arguments<1> arguments(env, info);
   Environment& environment = Environment::of(env);
   Stream& stream = environment.device(arguments.int32(0)).stream;
-  return environment.completions->promise(env, nullptr,
-                                          [&](std::function<void()> done) { stream.fence(std::move(done)); });
+  return environment.completions->promise(env, nullptr, stream.faults(),
+                                          [&](Done done) { stream.fence(std::move(done)); });
 }
 
 // wait(device): blocks until everything enqueued so far has finished.
@@ -83,18 +90,25 @@ napi_value wait(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// takeError(device): {code, message, sequence} of the first failure since the last call, or undefined.
+// hold(): the process is about to end. See Stream::hold().
+napi_value hold(napi_env env, napi_callback_info) {
+  for (auto& device : Environment::of(env).devices)
+    if (device) device->stream.hold();
+  return nullptr;
+}
+
+// takeError(device): the first fault that nobody has been told of, or undefined.
 napi_value take_error(napi_env env, napi_callback_info info) {
   Arguments<1> arguments(env, info);
-  Stream& stream = Environment::of(env).device(arguments.int32(0)).stream;
-  if (!stream.failed()) return nullptr;
-  const AsyncError error = stream.take_error();
-  napi_value result;
-  napi_create_object(env, &result);
-  set_property(env, result, "code", static_cast<double>(error.code));
-  set_property(env, result, "message", error.message.c_str());
-  set_property(env, result, "sequence", static_cast<double>(error.sequence));
-  return result;
+  Faults& faults = Environment::of(env).device(arguments.int32(0)).stream.faults();
+  const FaultPtr fault = faults.untold() ? faults.take() : nullptr;
+  return fault ? fault_error(env, *fault) : nullptr;
+}
+
+// takeClaimed(): the fault that the last run() or replay() is to throw.
+napi_value take_claimed(napi_env env, napi_callback_info) {
+  const FaultPtr fault = std::exchange(Environment::of(env).claimed, nullptr);
+  return fault ? fault_error(env, *fault) : nullptr;
 }
 
 }  // namespace
@@ -105,7 +119,9 @@ void export_transfer(napi_env env, napi_value exports) {
   export_function(env, exports, "downloadSync", guarded<download_sync>);
   export_function(env, exports, "fence", guarded<fence>);
   export_function(env, exports, "wait", guarded<wait>);
+  export_function(env, exports, "hold", guarded<hold>);
   export_function(env, exports, "takeError", guarded<take_error>);
+  export_function(env, exports, "takeClaimed", guarded<take_claimed>);
 }
 
 }  // namespace lenode::addon

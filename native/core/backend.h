@@ -13,7 +13,7 @@
 
 namespace lenode {
 
-constexpr uint32_t kBackendVersion = 2;
+constexpr uint32_t kBackendVersion = 3;
 
 struct DeviceProperties {
   char name[256];
@@ -58,6 +58,9 @@ struct BackendApi {
   int32_t (*set_option)(void* context, Option option, int64_t value);
   // Enqueue a copy within device memory.
   int32_t (*copy)(void* context, void* target, const void* source, size_t bytes);
+  // Whether synchronize() may yet find fault with something that was enqueued. Until it has, the device makes no update
+  // after that (the rows of LENODE_STEP). Null: run() finds everything.
+  bool (*may_report)(void* context);
 
   // Recorded work; all null in a backend whose run() has nothing to gain. First rehearse_graph(), run() for each call
   // and then begin_graph(), the same calls in the same order, end_graph(): between the last two nothing runs, and what

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/graph.h"
 
+#include <algorithm>
+
 namespace lenode {
 
 // Says whether a call began to vary.
@@ -20,13 +22,8 @@ bool Graph::take_attributes(const std::vector<double>& changes) {
   return more_vary;
 }
 
-int32_t Graph::run_calls(const BackendApi& api, void* context, size_t begin, size_t end, uint64_t* sequence) {
-  for (size_t i = begin; i < end; ++i)
-    if (const int32_t status = api.run(context, &calls[i])) {
-      *sequence = calls[i].sequence;
-      return status;
-    }
-  return 0;
+void Graph::run_calls(Runner& runner, size_t begin, size_t end) {
+  for (size_t i = begin; i < end && !runner.stopping.load(std::memory_order_relaxed); ++i) runner.run(calls[i]);
 }
 
 // Makes the segments and their graphs; says whether all could be made.
@@ -38,8 +35,8 @@ bool Graph::record(const BackendApi& api, void* context) {
     Segment segment{begin, end};
     if (!varies(begin)) {
       if (api.begin_graph(context)) return false;
-      uint64_t sequence = 0;
-      const int32_t failed = run_calls(api, context, begin, end, &sequence);
+      int32_t failed = 0;
+      for (size_t i = begin; i < end && !failed; ++i) failed = api.run(context, &calls[i]);
       if (api.end_graph(context, &segment.graph) || failed) {
         if (segment.graph) api.destroy_graph(context, segment.graph);
         return false;
@@ -51,13 +48,26 @@ bool Graph::record(const BackendApi& api, void* context) {
   return true;
 }
 
-int32_t Graph::run_recorded(const BackendApi& api, void* context, uint64_t* sequence) {
+void Graph::run_recorded(Runner& runner) {
   for (const Segment& segment : segments_) {
-    const int32_t status = segment.graph ? api.launch_graph(context, segment.graph)
-                                         : run_calls(api, context, segment.begin, segment.end, sequence);
-    if (status) return status;
+    if (!segment.graph) {
+      run_calls(runner, segment.begin, segment.end);
+      continue;
+    }
+    if (const int32_t status = runner.api->launch_graph(runner.context, segment.graph)) {
+      const std::vector<Call> lost(calls.begin() + segment.begin, calls.begin() + segment.end);
+      runner.fail(status, 0, &lost);
+    } else {
+      runner.launched(calls.data() + segment.begin, segment.end - segment.begin);
+    }
   }
-  return 0;
+}
+
+// A launch cannot leave out a part of itself.
+bool Graph::touches_a_carrier(const Faults& faults) const {
+  return faults.any() && std::any_of(views.begin(), views.end(), [&](const TensorView& view) {
+           return view.present() && faults.carried_by(view.storage) != nullptr;
+         });
 }
 
 void Graph::drop(const BackendApi& api, void* context) {
@@ -67,52 +77,82 @@ void Graph::drop(const BackendApi& api, void* context) {
   stage_ = Stage::rehearse;
 }
 
-int32_t Graph::run(const BackendApi& api, void* context, const Run& run, uint64_t settings, uint64_t* sequence) {
-  void* const* given = run.pointers.data();
-  const bool more_vary = take_attributes(run.attrs);
-  for (const ArgumentUse& use : uses)
-    if (!arguments[use.argument].slot)
-      views[use.view].data = static_cast<uint8_t*>(given[use.argument]) + use.offset;
+bool Graph::take_arguments(Runner& runner, const Run& run) {
+  for (const ArgumentUse& use : uses) {
+    TensorView& view = views[use.view];
+    const TensorView& given = run.operands[use.argument];
+    view.storage = given.storage;
+    view.kept = given.kept;
+    if (!arguments[use.argument].slot) view.data = static_cast<uint8_t*>(given.data) + use.offset;
+  }
   for (size_t i = 0; i < arguments.size(); ++i)
     if (arguments[i].slot)
-      if (const int32_t status = api.copy(context, arguments[i].slot, given[i], arguments[i].bytes)) return status;
+      if (const int32_t status =
+              runner.api->copy(runner.context, arguments[i].slot, run.operands[i].data, arguments[i].bytes)) {
+        fail(runner, run, status);
+        return false;
+      }
+  return true;
+}
 
-  int32_t status = 0;
-  if (!api.begin_graph) {
-    status = run_calls(api, context, 0, calls.size(), sequence);
-  } else {
-    if (more_vary || settings != settings_) drop(api, context);
-    settings_ = settings;
-    if (stage_ == Stage::record) {
-      const bool made = record(api, context);
-      if (!made) drop(api, context);
-      stage_ = made ? Stage::recorded : Stage::plain;
-    }
-    if (stage_ == Stage::rehearse) {
-      if (const int32_t failed = api.rehearse_graph(context)) return failed;
-      stage_ = Stage::record;
-      status = run_calls(api, context, 0, calls.size(), sequence);
-    } else if (stage_ == Stage::recorded) {
-      status = run_recorded(api, context, sequence);
-    } else {
-      status = run_calls(api, context, 0, calls.size(), sequence);
-    }
-  }
-  if (status) return status;
-
+void Graph::give_results(Runner& runner, const Run& run) {
   for (size_t i = 0; i < results.size(); ++i) {
     const GraphResult& result = results[i];
+    const TensorView& target = run.operands[arguments.size() + i];
     const void* source = result.shape.data;
+    uint64_t storage = result.shape.storage;
     if (result.argument >= 0) {
+      const TensorView& given = run.operands[result.argument];
       void* slot = arguments[result.argument].slot;
-      source = static_cast<uint8_t*>(slot ? slot : given[result.argument]) + result.offset;
+      source = static_cast<uint8_t*>(slot ? slot : given.data) + result.offset;
+      storage = given.storage;
     }
-    if (const int32_t failed = api.copy(context, given[arguments.size() + i], source, result.bytes)) return failed;
+    FaultPtr fault = runner.faults.any() ? runner.faults.carried_by(storage) : nullptr;
+    if (!fault)
+      if (const int32_t status = runner.api->copy(runner.context, target.data, source, result.bytes))
+        fault = runner.fail(status, 0);
+    if (fault) runner.faults.carry(target.storage, fault);
   }
   for (size_t i = 0; i < arguments.size(); ++i)
     if (arguments[i].slot && arguments[i].written)
-      if (const int32_t failed = api.copy(context, given[i], arguments[i].slot, arguments[i].bytes)) return failed;
-  return 0;
+      if (const int32_t status =
+              runner.api->copy(runner.context, run.operands[i].data, arguments[i].slot, arguments[i].bytes))
+        runner.faults.carry(run.operands[i].storage, runner.fail(status, 0));
+}
+
+// The run has not taken place.
+void Graph::fail(Runner& runner, const Run& run, int32_t status) {
+  const FaultPtr fault = runner.fail(status, 0, &calls);
+  for (size_t i = arguments.size(); i < run.operands.size(); ++i) runner.faults.carry(run.operands[i].storage, fault);
+}
+
+void Graph::run(Runner& runner, const Run& run, uint64_t settings) {
+  const BackendApi& api = *runner.api;
+  const bool more_vary = take_attributes(run.attrs);
+  if (runner.faults.any())
+    for (const uint64_t storage : made) runner.faults.heal(storage);
+  if (!take_arguments(runner, run)) return;
+  if (!api.begin_graph) {
+    run_calls(runner, 0, calls.size());
+    return give_results(runner, run);
+  }
+  if (more_vary || settings != settings_) drop(api, runner.context);
+  settings_ = settings;
+  if (stage_ == Stage::record) {
+    const bool recorded = record(api, runner.context);
+    if (!recorded) drop(api, runner.context);
+    stage_ = recorded ? Stage::recorded : Stage::plain;
+  }
+  if (stage_ == Stage::recorded && !touches_a_carrier(runner.faults)) {
+    run_recorded(runner);
+  } else {
+    if (stage_ == Stage::rehearse) {
+      if (const int32_t status = api.rehearse_graph(runner.context)) return fail(runner, run, status);
+      stage_ = Stage::record;
+    }
+    run_calls(runner, 0, calls.size());
+  }
+  give_results(runner, run);
 }
 
 }  // namespace lenode

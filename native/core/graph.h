@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/backend.h"
+#include "core/runner.h"
 
 namespace lenode {
 
-// An operand that lies in an argument: its address follows the argument's.
+// An operand that lies in an argument: what it is part of, and its address unless the argument has a slot, follow that.
 struct ArgumentUse {
   size_t view;     // among the graph's views
   int32_t argument;
@@ -35,13 +35,12 @@ class Graph {
  public:
   // What one run is given.
   struct Run {
-    std::vector<void*> pointers;   // the arguments' data, then the results'
-    std::vector<double> attrs;     // attributes that differ from the run before: call, count, values...
+    std::vector<TensorView> operands;  // the arguments, then the results
+    std::vector<double> attrs;         // attributes that differ from the run before: call, count, values...
   };
 
-  // Runs all calls in order. A call that fails ends the run, so that its consequences reach no parameter; *sequence
-  // then names it. `settings` is a number that changes with the backend's options.
-  int32_t run(const BackendApi& api, void* context, const Run& run, uint64_t settings, uint64_t* sequence);
+  // Runs all calls in order. `settings` is a number that changes with the backend's options.
+  void run(Runner& runner, const Run& run, uint64_t settings);
   // Gives back what the backend holds.
   void drop(const BackendApi& api, void* context);
 
@@ -51,6 +50,7 @@ class Graph {
   std::vector<TensorView> views;
   std::vector<double> attrs;
   std::vector<ArgumentUse> uses;
+  std::vector<uint64_t> made;  // storages that each run writes before it reads them
 
  private:
   // Calls that become one graph of the backend. Those whose attributes change from run to run stay calls, in segments
@@ -62,9 +62,13 @@ class Graph {
   enum class Stage { rehearse, record, recorded, plain };
 
   bool take_attributes(const std::vector<double>& changes);
-  int32_t run_calls(const BackendApi& api, void* context, size_t begin, size_t end, uint64_t* sequence);
+  bool take_arguments(Runner& runner, const Run& run);
+  void give_results(Runner& runner, const Run& run);
+  void run_calls(Runner& runner, size_t begin, size_t end);
   bool record(const BackendApi& api, void* context);
-  int32_t run_recorded(const BackendApi& api, void* context, uint64_t* sequence);
+  void run_recorded(Runner& runner);
+  void fail(Runner& runner, const Run& run, int32_t status);
+  bool touches_a_carrier(const Faults& faults) const;
 
   std::vector<bool> varies_;  // by call; empty until one does
   std::vector<Segment> segments_;

@@ -46,6 +46,30 @@ struct OpInfo {
 
 const OpInfo& op_info(OpId id);
 
+// How many operands a call has, and which of them it must have.
+struct Arity {
+  struct List {
+    int32_t count = 0;        // of those with names of their own
+    bool more = false;        // any number after those
+    uint32_t optional = 0;    // bits of those that may be absent
+
+    bool takes(int32_t n) const { return more ? n >= count : n == count; }
+    bool may_lack(int32_t i) const { return i < count && (optional >> i & 1) != 0; }
+  };
+  List inputs, outputs;
+  int32_t attrs = 0;
+};
+const Arity& arity_of(OpId id);
+
+// What becomes of an output's old value.
+enum class OutputRole : uint8_t {
+  updated,      // it may be part of the result
+  overwritten,  // it is not
+  lasting,      // it is a parameter, or what an optimizer or a layer remembers: the call takes it one step further
+  generator,    // it is the state of a random generator
+};
+OutputRole output_role(OpId id, int output);
+
 // Whether the op's inputs are broadcast to its first output before it runs: the pointwise ops of several operands,
 // where and copy.
 bool broadcasts(OpId id);
@@ -73,7 +97,11 @@ struct Call {
     return i < n_outputs ? outputs[i] : absent;
   }
   double f(int i) const { return attrs[i]; }
-  int64_t i(int i) const { return static_cast<int64_t>(attrs[i]); }
+  // 0 for what is no integer of 64 bits.
+  int64_t i(int i) const {
+    const double value = attrs[i];
+    return value > -9.2e18 && value < 9.2e18 ? static_cast<int64_t>(value) : 0;
+  }
 };
 
 }  // namespace lenode

@@ -22,9 +22,10 @@ int64_t distance(const void* from, const void* to) {
   return static_cast<const uint8_t*>(to) - static_cast<const uint8_t*>(from);
 }
 
-TensorView as_bytes(void* data, size_t bytes) {
+TensorView as_bytes(void* data, size_t bytes, uint64_t storage) {
   TensorView view;
   view.data = data;
+  view.storage = storage;
   view.dtype = DType::uint8;
   view.rank = 1;
   view.dims[0] = static_cast<int64_t>(bytes);
@@ -134,7 +135,7 @@ std::shared_ptr<Graph> Recorder::finish(Storage& arena, uint64_t sequence_base, 
   for (size_t i = 0; i < views_.size(); ++i) {
     if (!views_[i].present()) continue;
     views_[i].data = address(places_[i]);
-    if (!views_[i].data) graph->uses.push_back({i, places_[i].argument, places_[i].offset});
+    if (places_[i].argument >= 0) graph->uses.push_back({i, places_[i].argument, places_[i].offset});
   }
   for (size_t i = 0; i < results_.size(); ++i) {
     results_[i].argument = result_places_[i].argument;
@@ -172,7 +173,7 @@ std::shared_ptr<Graph> Recorder::finish(Storage& arena, uint64_t sequence_base, 
     const Storage& old = *entry.storage;
     const ArenaItem& item = found->second;
     if (item.bytes > 0 && !copied[old.id]) {
-      const TensorView from = as_bytes(old.data, item.bytes), to = as_bytes(base + item.offset, item.bytes);
+      const TensorView from = as_bytes(old.data, item.bytes, old.id), to = as_bytes(base + item.offset, item.bytes, old.id);
       Call copy;
       copy.op = OpId::copy;
       copy.n_inputs = copy.n_outputs = 1;
@@ -180,6 +181,7 @@ std::shared_ptr<Graph> Recorder::finish(Storage& arena, uint64_t sequence_base, 
       copy.outputs = &to;
       device_.stream.run(copy);
       copied[old.id] = true;
+      arena.parts.push_back({static_cast<int64_t>(item.offset), static_cast<int64_t>(item.bytes), old.id});
       left_behind += item.bytes;
     }
     const int64_t within = distance(old.data, entry.view.data);
@@ -189,6 +191,7 @@ std::shared_ptr<Graph> Recorder::finish(Storage& arena, uint64_t sequence_base, 
       left_behind = 0;
     }
   });
+  for (const auto& [id, item] : made_) graph->made.push_back(id);
   made_.clear();
 
   for (auto& [id, storage] : existing_) held.push_back(storage);

@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
+#include <cstdlib>
+#include <set>
 
 #include "core/error.h"
 
@@ -36,31 +37,74 @@ bool spin_until(Condition condition) {
 
 }  // namespace
 
-Stream::Stream(const BackendApi* api, int32_t device) : api_(api), ring_(kCapacity) {
+namespace {
+
+// Streams that may be at work when the process ends. Where exit() is called without the event that lets JavaScript hold
+// them (addon/environment.cc), this comes before the destructors of every library that is loaded by then.
+struct Streams {
+  std::mutex mutex;
+  std::set<Stream*> all;
+
+  static Streams& get() {
+    static Streams& streams = *new Streams;
+    static const bool registered = [] {
+      return std::atexit([] {
+        std::lock_guard lock(get().mutex);
+        for (Stream* stream : get().all) stream->hold();
+      }) == 0;
+    }();
+    (void)registered;
+    return streams;
+  }
+  void add(Stream* stream) {
+    std::lock_guard lock(mutex);
+    all.insert(stream);
+  }
+  void remove(Stream* stream) {
+    std::lock_guard lock(mutex);
+    all.erase(stream);
+  }
+};
+
+}  // namespace
+
+Stream::Stream(const BackendApi* api, int32_t device) : api_(api), runner_(api), ring_(kCapacity) {
   thread_ = std::thread([this, device] { loop(device); });
   std::unique_lock lock(mutex_);
   producer_wakes_.wait(lock, [this] { return opened_; });
-  if (open_error_.code != ErrorCode::ok) {
+  if (open_status_ != ErrorCode::ok) {
     lock.unlock();
     thread_.join();
-    fail(open_error_.code, open_error_.message);
+    fail(open_status_, open_error_);
   }
   DeviceProperties properties{};
   if (!api_->begin_graph && api_->device_properties(device, &properties) == 0) threads_ = properties.multiprocessors;
+  Streams::get().add(this);
 }
 
 Stream::~Stream() {
   stop();
-  if (context_) api_->destroy_context(context_);
+  if (runner_.context) api_->destroy_context(runner_.context);
 }
 
 void Stream::stop() {
-  stop_.store(true, std::memory_order_seq_cst);
+  Streams::get().remove(this);
+  runner_.stopping.store(true, std::memory_order_relaxed);
   {
     std::lock_guard lock(mutex_);
+    mode_.store(Mode::stopping, std::memory_order_seq_cst);
     consumer_wakes_.notify_one();
   }
   if (thread_.joinable()) thread_.join();
+}
+
+void Stream::hold() {
+  std::unique_lock lock(mutex_);
+  if (mode_.load(std::memory_order_relaxed) != Mode::running || !thread_.joinable()) return;
+  mode_.store(Mode::held, std::memory_order_seq_cst);
+  consumer_wakes_.notify_one();
+  // Longer than any task takes, and yet an end if the device hangs.
+  producer_wakes_.wait_for(lock, std::chrono::seconds(60), [this] { return parked_; });
 }
 
 Stream::Task& Stream::begin_task() {
@@ -74,9 +118,14 @@ void Stream::sleep_until(uint64_t finished) {
   auto reached = [&] { return head_.load(std::memory_order_acquire) >= finished; };
   std::unique_lock lock(mutex_);
   wake_at_.store(finished, std::memory_order_seq_cst);
+  const bool held = mode_.load(std::memory_order_relaxed) == Mode::held;
+  awaited_ = true;
+  if (held) consumer_wakes_.notify_one();
   // The timeout covers the moment between the consumer's look at wake_at_ and its next task.
   while (!reached()) producer_wakes_.wait_for(lock, std::chrono::milliseconds(1));
+  awaited_ = false;
   wake_at_.store(kNever, std::memory_order_seq_cst);
+  if (held) producer_wakes_.wait(lock, [this] { return parked_; });
 }
 
 void Stream::publish() {
@@ -129,20 +178,20 @@ void Stream::retire(std::shared_ptr<Graph> graph) {
   publish();
 }
 
-void Stream::upload(void* target, std::unique_ptr<uint8_t[]> source, size_t bytes) {
+void Stream::upload(const TensorView& target, std::unique_ptr<uint8_t[]> source, size_t bytes) {
   Task& task = begin_task();
   task.kind = Task::Kind::upload;
-  task.target = target;
+  task.operands[0] = target;
   task.owned = std::move(source);
   task.bytes = bytes;
   publish();
 }
 
-void Stream::download(void* target, const void* source, size_t bytes, std::function<void()> done) {
+void Stream::download(void* target, const TensorView& source, size_t bytes, Done done) {
   Task& task = begin_task();
   task.kind = Task::Kind::download;
   task.target = target;
-  task.source = source;
+  task.operands[0] = source;
   task.bytes = bytes;
   task.done = std::move(done);
   publish();
@@ -157,10 +206,17 @@ void Stream::set_option(Option option, int64_t value) {
   publish();
 }
 
-void Stream::fence(std::function<void()> done) {
+void Stream::fence(Done done) {
   Task& task = begin_task();
   task.kind = Task::Kind::fence;
   task.done = std::move(done);
+  publish();
+}
+
+void Stream::forget_all_but(std::unordered_set<uint64_t> live) {
+  Task& task = begin_task();
+  task.kind = Task::Kind::forget;
+  task.live = std::move(live);
   publish();
 }
 
@@ -170,75 +226,78 @@ void Stream::wait() {
   if (!spin_until([&] { return head_.load(std::memory_order_acquire) >= target; })) sleep_until(target);
 }
 
-AsyncError Stream::take_error() {
-  std::lock_guard lock(mutex_);
-  AsyncError error = std::move(error_);
-  error_ = AsyncError{};
-  failed_.store(false, std::memory_order_release);
-  return error;
-}
-
-void Stream::record_error(int32_t status, uint64_t sequence) {
-  std::lock_guard lock(mutex_);
-  if (failed_.load(std::memory_order_relaxed)) return;  // what follows a failure is its consequence
-  error_ = {static_cast<ErrorCode>(status), api_->last_error(), sequence};
-  failed_.store(true, std::memory_order_release);
-}
-
 void Stream::execute(Task& task) {
+  Faults& faults = runner_.faults;
+  const TensorView& transferred = task.operands[0];
+  FaultPtr fault;
   switch (task.kind) {
-    case Task::Kind::call: {
-      if (const int32_t status = api_->run(context_, &task.call)) record_error(status, task.call.sequence);
-      break;
-    }
+    case Task::Kind::call: runner_.run(task.call); break;
     case Task::Kind::upload: {
-      if (const int32_t status = api_->upload(context_, task.target, task.owned.get(), task.bytes))
-        record_error(status, 0);
+      if (const int32_t status = api_->upload(runner_.context, transferred.data, task.owned.get(), task.bytes))
+        faults.carry(transferred.storage, runner_.fail(status, 0));
+      else if (faults.any() && transferred.whole)
+        faults.heal(transferred.storage);
       task.owned.reset();
       break;
     }
     case Task::Kind::download: {
-      uint64_t sequence = 0;
-      if (const int32_t status = api_->synchronize(context_, &sequence)) record_error(status, sequence);
-      if (const int32_t status = api_->download(context_, task.target, task.source, task.bytes))
-        record_error(status, 0);
+      runner_.synchronize();
+      if (faults.any()) fault = faults.carried_by(transferred.storage);
+      if (fault) break;
+      if (const int32_t status = api_->download(runner_.context, task.target, transferred.data, task.bytes))
+        fault = runner_.fail(status, 0);
       break;
     }
     case Task::Kind::replay: {
-      uint64_t sequence = 0;
-      if (const int32_t status = task.graph->run(*api_, context_, task.run, settings_, &sequence))
-        record_error(status, sequence);
+      task.graph->run(runner_, task.run, settings_);
       task.graph.reset();
       break;
     }
     case Task::Kind::retire: {
-      task.graph->drop(*api_, context_);
+      task.graph->drop(*api_, runner_.context);
       task.graph.reset();
       break;
     }
     case Task::Kind::option: {
       ++settings_;
-      if (const int32_t status = api_->set_option(context_, task.option, task.value)) record_error(status, 0);
+      if (const int32_t status = api_->set_option(runner_.context, task.option, task.value)) runner_.fail(status, 0);
       break;
     }
-    case Task::Kind::fence: {
-      uint64_t sequence = 0;
-      if (const int32_t status = api_->synchronize(context_, &sequence)) record_error(status, sequence);
+    case Task::Kind::fence: runner_.synchronize(); break;
+    case Task::Kind::forget: {
+      faults.forget_all_but(task.live);
+      task.live.clear();
       break;
     }
   }
   if (task.done) {
     auto done = std::move(task.done);
     task.done = nullptr;
-    done();
+    done(fault);
   }
+}
+
+// Sleeps while the stream is held, unless somebody waits for what is queued. Says whether it is to go on.
+bool Stream::park(uint64_t head) {
+  std::unique_lock lock(mutex_);
+  parked_ = true;
+  producer_wakes_.notify_all();
+  consumer_wakes_.wait(lock, [&] {
+    return mode_.load(std::memory_order_seq_cst) == Mode::stopping ||
+           (awaited_ && tail_.load(std::memory_order_seq_cst) != head);
+  });
+  parked_ = false;
+  return mode_.load(std::memory_order_seq_cst) != Mode::stopping;
 }
 
 void Stream::loop(int32_t device) {
   {
-    const int32_t status = api_->create_context(device, &context_);
+    const int32_t status = api_->create_context(device, &runner_.context);
     std::lock_guard lock(mutex_);
-    if (status != 0) open_error_ = {static_cast<ErrorCode>(status), api_->last_error(), 0};
+    if (status != 0) {
+      open_status_ = static_cast<ErrorCode>(status);
+      open_error_ = api_->last_error();
+    }
     opened_ = true;
     producer_wakes_.notify_one();
     if (status != 0) return;
@@ -246,27 +305,27 @@ void Stream::loop(int32_t device) {
   uint64_t head = 0;
   while (true) {
     auto ready = [&] {
-      return tail_.load(std::memory_order_acquire) != head || stop_.load(std::memory_order_relaxed);
+      return tail_.load(std::memory_order_acquire) != head || mode_.load(std::memory_order_relaxed) != Mode::running;
     };
     if (!spin_until(ready)) {
       std::unique_lock lock(mutex_);
       consumer_sleeps_.store(true, std::memory_order_seq_cst);
       consumer_wakes_.wait(lock, [&] {
-        return tail_.load(std::memory_order_seq_cst) != head || stop_.load(std::memory_order_seq_cst);
+        return tail_.load(std::memory_order_seq_cst) != head || mode_.load(std::memory_order_seq_cst) != Mode::running;
       });
       consumer_sleeps_.store(false, std::memory_order_seq_cst);
     }
     // A stopping environment does not finish its queue: nobody is left to read the results.
-    if (stop_.load(std::memory_order_seq_cst)) break;
+    if (mode_.load(std::memory_order_seq_cst) != Mode::running && !park(head)) break;
     execute(ring_[head % kCapacity]);
     head_.store(++head, std::memory_order_release);
     if (head >= wake_at_.load(std::memory_order_seq_cst)) {
       std::lock_guard lock(mutex_);
-      producer_wakes_.notify_one();
+      producer_wakes_.notify_all();
     }
   }
   uint64_t sequence = 0;
-  api_->synchronize(context_, &sequence);
+  api_->synchronize(runner_.context, &sequence);
 }
 
 }  // namespace lenode

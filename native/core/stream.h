@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <unordered_set>
 #include <vector>
 
 #include "core/backend.h"
@@ -19,12 +20,8 @@
 
 namespace lenode {
 
-// A failure that was found while the queue ran, long after the call that caused it returned.
-struct AsyncError {
-  ErrorCode code = ErrorCode::ok;
-  std::string message;
-  uint64_t sequence = 0;
-};
+// Called on the stream's thread when something is done, with what makes its result worthless, if anything.
+using Done = std::function<void(const FaultPtr&)>;
 
 class Stream {
  public:
@@ -33,12 +30,15 @@ class Stream {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  void* context() const { return context_; }
+  void* context() const { return runner_.context; }
   // That share out the elements of a tensor among them, each with a cache of its own; 1 on a GPU.
   int threads() const { return threads_; }
 
-  // Ends the thread after the task it is at; what is still queued is dropped.
+  // Ends the thread after the call it is at; what is still queued is dropped.
   void stop();
+  // For the end of the process: returns when the thread has finished the task it is at. From then on it works only while
+  // somebody waits for it, so that it uses no library that is being torn down.
+  void hold();
 
   // Copies the call. Blocks while the queue is full, which keeps a loop that never reads a value from running
   // ahead without bound. Returns the call's sequence number.
@@ -47,20 +47,22 @@ class Stream {
   void replay(std::shared_ptr<Graph> graph, Graph::Run run);
   // Gives back what the backend holds of a graph, behind its last run.
   void retire(std::shared_ptr<Graph> graph);
-  void upload(void* target, std::unique_ptr<uint8_t[]> source, size_t bytes);
-  // `done` runs on the stream's thread when the data is in `target`.
-  void download(void* target, const void* source, size_t bytes, std::function<void()> done);
+  void upload(const TensorView& target, std::unique_ptr<uint8_t[]> source, size_t bytes);
+  // `done` runs when the data is in `target`, or never will be.
+  void download(void* target, const TensorView& source, size_t bytes, Done done);
   void set_option(Option option, int64_t value);
-  // `done` runs on the stream's thread when everything before it has finished.
-  void fence(std::function<void()> done);
+  // `done` runs when everything before it has finished.
+  void fence(Done done);
+  // Tells what can still be read; see core/faults.h.
+  void forget_all_but(std::unordered_set<uint64_t> live);
 
   void wait();                        // blocks until the queue is empty and the device idle
   uint64_t enqueued() const { return tail_.load(std::memory_order_relaxed); }
   uint64_t sequence() const { return sequence_; }  // of the last call
   uint64_t completed() const { return head_.load(std::memory_order_acquire); }
 
-  bool failed() const { return failed_.load(std::memory_order_acquire); }
-  AsyncError take_error();
+  // For JavaScript's thread, its functions for that thread.
+  Faults& faults() { return runner_.faults; }
 
  private:
   static constexpr int kInlineOperands = 8;
@@ -68,22 +70,23 @@ class Stream {
   static constexpr uint64_t kCapacity = 1024;  // a few training steps
 
   struct Task {
-    enum class Kind { call, upload, download, option, fence, replay, retire } kind = Kind::call;
+    enum class Kind { call, upload, download, option, fence, replay, retire, forget } kind = Kind::call;
     Call call;
     TensorView operands[kInlineOperands];
     double attrs[kInlineAttrs];
     std::vector<TensorView> more_operands;  // for calls that do not fit the fields above
     std::vector<double> more_attrs;
-    void* target = nullptr;
-    const void* source = nullptr;
+    void* target = nullptr;  // of a download; what is transferred on the device is operands[0]
     size_t bytes = 0;
     Option option = Option::threads;
     int64_t value = 0;
     std::unique_ptr<uint8_t[]> owned;
     std::shared_ptr<Graph> graph;
     Graph::Run run;
-    std::function<void()> done;
+    std::unordered_set<uint64_t> live;
+    Done done;
   };
+  enum class Mode { running, held, stopping };
 
   static constexpr uint64_t kNever = ~uint64_t{0};
 
@@ -92,10 +95,10 @@ class Stream {
   void publish();
   void loop(int32_t device);
   void execute(Task& task);
-  void record_error(int32_t status, uint64_t sequence);
+  bool park(uint64_t head);
 
   const BackendApi* api_;
-  void* context_ = nullptr;
+  Runner runner_;
   std::vector<Task> ring_;
   alignas(64) std::atomic<uint64_t> tail_{0};  // tasks enqueued
   alignas(64) std::atomic<uint64_t> head_{0};  // tasks finished
@@ -107,12 +110,10 @@ class Stream {
   std::condition_variable consumer_wakes_, producer_wakes_;
   std::atomic<bool> consumer_sleeps_{false};
   std::atomic<uint64_t> wake_at_{kNever};  // the number of finished tasks that the sleeping producer waits for
-  std::atomic<bool> stop_{false};
-  bool opened_ = false;
-  AsyncError open_error_;
-
-  std::atomic<bool> failed_{false};
-  AsyncError error_;
+  std::atomic<Mode> mode_{Mode::running};
+  bool opened_ = false, parked_ = false, awaited_ = false;
+  ErrorCode open_status_ = ErrorCode::ok;
+  std::string open_error_;
   std::thread thread_;
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/tensor_table.h"
 
+#include <utility>
+
 #include "core/error.h"
 
 namespace lenode {
@@ -32,21 +34,36 @@ int32_t TensorTable::create(Device& device, int32_t device_id, const TensorView&
   device.bytes_since_sweep += capacity;
   TensorView view = shape;
   view.data = data;
-  return insert(new Storage{data, capacity, bytes, &device, 0, ++storages_}, device_id, view);
+  view.storage = ++storages_;
+  view.whole = true;
+  view.kept = false;
+  return insert(new Storage{data, capacity, bytes, &device, 0, storages_}, device_id, view);
 }
 
 int32_t TensorTable::alias(int32_t base, int64_t offset, const TensorView& shape) {
   TensorEntry& entry = get(base);
-  TensorView view = shape;
-  const size_t item = item_size(view.dtype);
-  auto* start = static_cast<uint8_t*>(entry.view.data) + offset * static_cast<int64_t>(item_size(entry.view.dtype));
-  const auto* first = static_cast<uint8_t*>(entry.storage->data);
-  const int64_t end = (start - first) + extent(view) * static_cast<int64_t>(item);
-  if (start < first || end > static_cast<int64_t>(entry.storage->capacity))
+  Storage& storage = *entry.storage;
+  auto* const first = static_cast<uint8_t*>(storage.data);
+  // None of this overflows: offsets and extents are below 2^53 elements.
+  const int64_t start = (static_cast<uint8_t*>(entry.view.data) - first) +
+                        offset * static_cast<int64_t>(item_size(entry.view.dtype));
+  const int64_t elements = extent(shape), item = static_cast<int64_t>(item_size(shape.dtype));
+  const int64_t bytes = elements * item;
+  if (start < 0 || start + bytes > static_cast<int64_t>(storage.bytes) || start % item != 0)
     fail(ErrorCode::invalid, "view: the shape reaches outside the tensor's memory");
-  view.data = start;
+  TensorView view = shape;
+  view.data = first + start;
+  view.storage = entry.view.storage;
+  view.kept = entry.view.kept;
+  int64_t all = static_cast<int64_t>(storage.bytes);
+  for (const Storage::Part& part : storage.parts) {
+    if (start < part.offset || start >= part.offset + part.bytes) continue;
+    view.storage = part.id;
+    all = part.bytes;
+  }
+  view.whole = bytes == all && elements == shape.numel();
   const int32_t argument = entry.argument;
-  const int32_t handle = insert(entry.storage, entry.device_id, view);
+  const int32_t handle = insert(&storage, entry.device_id, view);
   get(handle).argument = argument;
   return handle;
 }
@@ -101,6 +118,14 @@ void TensorTable::release(int32_t handle) {
   free_.push_back(static_cast<int32_t>(entry - entries_.data()));
   --live_;
   release(*storage);
+}
+
+void TensorTable::clear() {
+  for (TensorEntry& entry : entries_)
+    if (entry.storage) release(*std::exchange(entry.storage, nullptr));
+  entries_.clear();
+  free_.clear();
+  live_ = 0;
 }
 
 void TensorTable::release(Storage& storage) {

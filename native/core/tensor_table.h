@@ -29,7 +29,14 @@ struct Storage {
   size_t bytes;  // what was asked for; the capacity is rounded up
   Device* device;
   int32_t references;
-  uint64_t id;   // never reused, unlike the address: what a recorded step knows a storage by
+  uint64_t id;   // never reused, unlike the address: what a recorded step, and a fault, know a storage by
+
+  // Of the arena of a recorded step: what JavaScript may look at, which are storages of their own to a fault.
+  struct Part {
+    int64_t offset, bytes;
+    uint64_t id;
+  };
+  std::vector<Part> parts = {};
 };
 
 // Where in the sweep's lists a handle stands; see addon/memory.cc.
@@ -57,6 +64,9 @@ class TensorTable {
   // Makes an entry a view of another storage, `offset` bytes from its start.
   void rebase(TensorEntry& entry, Storage& storage, int64_t offset);
   size_t live() const { return live_; }
+  uint64_t storages() const { return storages_; }  // made so far: the largest id
+  // Gives everything back; handles are dead afterwards.
+  void clear();
 
   template <class Visit>
   void for_each(Visit visit) {

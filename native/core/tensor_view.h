@@ -15,6 +15,11 @@ struct TensorView {
   int32_t rank = -1;  // -1: an optional operand that was not given
   int64_t dims[kMaxRank] = {};
   int64_t strides[kMaxRank] = {};  // in elements; 0 repeats, negative never occurs
+  // What core/faults.h needs to know: whose memory it is, whether it is all of it, and whether it is a value that lasts,
+  // such as a parameter: one that stays as it was where its update cannot be made.
+  uint64_t storage = 0;
+  bool whole = false;
+  bool kept = false;
 
   bool present() const { return rank >= 0; }
 

@@ -152,6 +152,7 @@ const BackendApi kApi = {
     copy_bytes,        copy_bytes,
     run,               synchronize,
     set_option,        copy_bytes,
+    nullptr,
     nullptr,           nullptr,  // a recorded step is run call by call: there is nothing to gain
     nullptr,           nullptr,
     nullptr,

@@ -204,6 +204,8 @@ int32_t copy_bytes(void* context, void* target, const void* source, size_t bytes
   });
 }
 
+bool may_report(void* context) { return static_cast<Context*>(context)->may_report(); }
+
 int32_t rehearse_graph(void* context) {
   return guarded([&] { use(context).begin_rehearsal(); });
 }
@@ -236,7 +238,7 @@ void destroy_graph(void* context, void* graph) {
 const BackendApi kApi = {
     kBackendVersion, "cuda",     &last_error,  &device_count, &device_properties, &create_context, &destroy_context,
     &allocate,       &deallocate, &memory_info, &upload,       &download,          &run,            &synchronize,
-    &set_option,     &copy_bytes, &rehearse_graph, &begin_graph, &end_graph,        &launch_graph,   &destroy_graph,
+    &set_option,     &copy_bytes, &may_report, &rehearse_graph, &begin_graph, &end_graph,        &launch_graph,   &destroy_graph,
 };
 
 }  // namespace

@@ -24,14 +24,17 @@ struct Coefficients {
 
 // ---- statistics ------------------------------------------------------------------------------------------------------
 
-__global__ void count_batch_kernel(int64_t* batches) { ++*batches; }
+// `report`: see Context::report(). What comes after a fault is no batch.
+__global__ void count_batch_kernel(int64_t* batches, const int64_t* report) { *batches += *report == 0; }
 
 struct RunningStatistics {
   ChannelVector mean, var;
   const int64_t* batches;
   double momentum;  // NaN: 1 / batches
+  const int64_t* report;
 
   __device__ void update(int64_t c, double batch_mean, double batch_var) const {
+    if (*report != 0) return;
     const double factor = momentum == momentum ? momentum : 1.0 / static_cast<double>(*batches);
     update(mean, c, batch_mean, factor);
     update(var, c, batch_var, factor);
@@ -254,14 +257,14 @@ RunningStatistics running_statistics(Context& context, const Call& call, int64_t
   if (batches.present()) {
     if (batches.dtype != DType::int64 || batches.numel() != 1)
       fail(ErrorCode::invalid, "batch_norm: expected an int64 count of batches");
-    launch(context, count_batch_kernel, 1, 1, 0, batches.ptr<int64_t>());
+    launch(context, count_batch_kernel, 1, 1, 0, batches.ptr<int64_t>(), context.report());
   }
   const double momentum = call.f(o::attr::momentum);
   if (momentum != momentum && !batches.present())
     fail(ErrorCode::invalid, "batch_norm: expected a momentum or a count of batches");
   return {channel_vector(call, call.out(o::out::running_mean_opt), channels),
           channel_vector(call, call.out(o::out::running_var_opt), channels),
-          batches.present() ? batches.ptr<int64_t>() : nullptr, momentum};
+          batches.present() ? batches.ptr<int64_t>() : nullptr, momentum, context.report()};
 }
 
 template <class S>

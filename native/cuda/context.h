@@ -82,6 +82,9 @@ struct Context {
     *guard_flag_ = true;
     return {error_slot_, static_cast<int64_t>(call.op), static_cast<int64_t>(call.sequence)};
   }
+  // What a kernel reads to know whether there is a report that the host has not seen: its first number is then not 0.
+  const int64_t* report() const { return error_slot_; }
+  bool may_report() const { return guard_used_; }
   // Waits for the stream; throws ErrorCode::index if a kernel reported a bad index since the last time, after
   // setting *sequence (if given) to the call that found it.
   void synchronize(uint64_t* sequence = nullptr);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Optimizer steps over a whole parameter group. core/update_rules.h says what happens to one element; the learning rate
 // and the scalars of the step are read on the device, so a captured step follows them, and so is whether the step is
-// left out.
+// left out: for a gradient that is infinite or NaN, or while a fault is unseen (backend.h, may_report).
 #include "core/update_rules.h"
 #include "cuda/handlers.h"
 #include "cuda/tensor_list.cuh"
@@ -14,9 +14,10 @@ template <class Rule>
 struct Scalars {
   const double* lr;
   const float* found_inf;  // may be null
+  const int64_t* report;   // not 0: a bad index was found, and what depends on it is not known on the device
   float* values[Rule::kScalars + 1];
 
-  __device__ bool is_left_out() const { return found_inf && *found_inf != 0; }
+  __device__ bool is_left_out() const { return *report != 0 || (found_inf && *found_inf != 0); }
 
   __device__ void load(float (&to)[Rule::kScalars + 1]) const {
     for (int k = 0; k < Rule::kScalars; ++k) to[k] = *values[k];
@@ -109,13 +110,13 @@ std::vector<TensorGroup<kLists>> groups_of(const Call& call, DType dtype, int fi
 }
 
 template <class Rule>
-Scalars<Rule> scalars_of(const Call& call) {
+Scalars<Rule> scalars_of(const Context& context, const Call& call) {
   const std::string name = op_info(call.op).name;
   const TensorView &rate = call.in(rule::kRate), &found_inf = call.in(rule::kFoundInf);
   if (rate.dtype != DType::float64) fail(ErrorCode::invalid, name + ": expected a float64 learning rate");
   if (found_inf.present() && found_inf.dtype != DType::float32)
     fail(ErrorCode::invalid, name + ": expected found_inf as a float32 scalar");
-  Scalars<Rule> scalars{rate.ptr<const double>(), found_inf.ptr<const float>(), {}};
+  Scalars<Rule> scalars{rate.ptr<const double>(), found_inf.ptr<const float>(), context.report(), {}};
   for (int k = 0; k < Rule::kScalars; ++k) {
     if (call.out(k).dtype != DType::float32) fail(ErrorCode::invalid, name + ": expected float32 scalars before the list");
     scalars.values[k] = call.out(k).ptr<float>();
@@ -132,7 +133,7 @@ void run_present(Context& context, const Call& call) {
       using S = decltype(storage);
       using T = compute_t<S>;
       const Rule<T> rule(call);
-      const auto scalars = scalars_of<Rule<T>>(call);
+      const auto scalars = scalars_of<Rule<T>>(context, call);
       for_chunks<kLists>(groups, sizeof(S), [&](const TensorChunk<kLists>& chunk, int64_t) {
         launch(context, update_kernel<Rule<T>, kPresent, T, S>, chunk.first_block[chunk.tensors], kThreads, 0, rule,
                scalars, chunk);
@@ -146,7 +147,7 @@ void run_step(Context& context, const Call& call, rule::Sets<kPresent...>) {
   const unsigned present = Rule<float>::present(call);
   ((present == kPresent ? run_present<Rule, kPresent>(context, call) : void()), ...);
   if constexpr (Rule<float>::kScalars > 0)
-    launch(context, advance_kernel<Rule<float>>, 1, 1, 0, Rule<float>(call), scalars_of<Rule<float>>(call));
+    launch(context, advance_kernel<Rule<float>>, 1, 1, 0, Rule<float>(call), scalars_of<Rule<float>>(context, call));
 }
 
 }  // namespace
@@ -157,5 +158,9 @@ void run_step(Context& context, const Call& call, rule::Sets<kPresent...>) {
     run_step<rule::name>(context, call, typename rule::name<float>::Present{}); \
   }
 #include "core/ops.def"
+
+// What they mean is core/faults.h's affair.
+void op_begin_update(Context&, const Call&) {}
+void op_end_update(Context&, const Call&) {}
 
 }  // namespace lenode::cuda
