@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // One recording of a step, and how it is replayed.
 import { native } from '../native/binding.js';
+import { setStepOrigins } from '../native/faults.js';
 import { Following } from '../native/following.js';
 import { Op } from '../native/ops.gen.js';
 import { collectChanges, DROPPED, StaleRecording, type Recording, type Watch } from '../native/recording.js';
-import { replay, run, setStepOrigins, view } from '../native/run.js';
+import { replay, run, view } from '../native/run.js';
 import type { Ref } from '../native/trace.js';
 import type { Device } from '../tensor/device.js';
 import { fresh, Tensor } from '../tensor/tensor.js';

@@ -3,7 +3,7 @@
 import { noGrad } from '../autograd/mode.js';
 import { native } from '../native/binding.js';
 import { DisposedError, fromNative } from '../native/errors.js';
-import { download } from '../native/run.js';
+import { download } from '../native/faults.js';
 import { contiguous } from '../ops/view.js';
 import type { Device } from '../tensor/device.js';
 import type { DType } from '../tensor/dtype.js';

@@ -3,6 +3,7 @@
 import { native, type NativeDeviceProperties } from './binding.js';
 import { cudaStatus } from './cuda.js';
 import { DeviceError, fromNative } from './errors.js';
+import { reportUntold } from './faults.js';
 
 /** Device ids at the native border: the CPU, then the CUDA devices. */
 export const CPU_ID = 0;
@@ -30,8 +31,15 @@ export function openDevice(id: number): void {
   } catch (error) {
     throw fromNative(error, id === CPU_ID ? 'cpu' : `cuda:${id - 1}`);
   }
+  if (opened.size === 0) process.on('exit', end);
   opened.add(id);
   for (const listener of listeners) listener(id);
+}
+
+// The process ends, or the worker: the devices must be at nothing when libraries are torn down.
+function end(code: number): void {
+  native().hold();
+  if (reportUntold(opened) && code === 0) process.exitCode = 1;
 }
 
 export function deviceProperties(id: number): NativeDeviceProperties {

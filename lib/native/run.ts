@@ -3,10 +3,10 @@
 import { runInNewContext } from 'node:vm';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { native, type HandleOwner } from './binding.js';
-import { ArgumentError, CaptureError, DeviceError, DisposedError, fromNative, InternalError, nativeError, OutOfMemoryError, UninitializedError } from './errors.js';
+import { ArgumentError, CaptureError, DeviceError, DisposedError, fromNative, InternalError, OutOfMemoryError, UninitializedError } from './errors.js';
+import { faultError, keepOrigins, rememberPlace } from './faults.js';
 import { FRESH, observer } from './observer.js';
 import { Op, opNames, type OpId, type Signatures } from './ops.gen.js';
-import { recordingNow } from './recording.js';
 
 export { FRESH };
 /** Handle of a tensor whose memory was given back. */
@@ -325,22 +325,23 @@ function attend(status: number, device: number, calls = 1): void {
   if (status & FAULT_UNTOLD) lookForReaders(calls);
   if (status & FAULT_CLAIMED) {
     const fault = native().takeClaimed();
+    untilLook = lookEvery = FIRST_LOOK;
     if (fault) throw faultError(fault, device);
   }
 }
 
 // Calls after which it is looked whether anybody can still read what a fault has spoiled: soon, then less and less often.
 const FIRST_LOOK = 256;
+const LAST_LOOK = 16384;
 const REPLAY_CALLS = 64;
 let lookEvery = FIRST_LOOK;
 let untilLook = FIRST_LOOK;
-let keepsOrigins = false;
 
 function lookForReaders(calls: number): void {
-  keepsOrigins = true;
+  keepOrigins();
   untilLook -= calls;
   if (untilLook > 0) return;
-  untilLook = lookEvery *= 2;
+  untilLook = lookEvery = Math.min(2 * lookEvery, LAST_LOOK);
   sweepAll();
 }
 
@@ -382,87 +383,8 @@ export function formatBytes(bytes: number): string {
   return `${i === 0 ? bytes : bytes.toFixed(2)} ${units[i]}`;
 }
 
-// ---- errors found while the queue ran ------------------------------------------------------------------------
-
-// Ops that check values (labels, indices) leave the place they were called from here, by device and sequence number, so
-// that an error found later can point at it.
-const origins = new Map<number, Map<number, Error>>();
-// Calls after which an origin is forgotten: more than a queue holds, and on a GPU some steps beyond it.
-const ORIGIN_LIFE = 4096;
-
-// The same of recorded steps, by step and by how far the call was from the beginning of the recording. Their sequence
-// numbers begin above those of a stream.
-const stepOrigins = new Map<number, ReadonlyMap<number, Error>>();
-const FIRST_STEP_SEQUENCE = 2 ** 52;
-const STEP_SEQUENCES = 2 ** 20;
-
-/** Keeps, or without `places` forgets, where the calls of a recorded step came from. */
-export function setStepOrigins(step: number, places?: ReadonlyMap<number, Error>): void {
-  if (places && places.size > 0) stepOrigins.set(step, places);
-  else stepOrigins.delete(step);
-}
-
-function originOf(device: number, sequence: number): Error | undefined {
-  if (sequence < FIRST_STEP_SEQUENCE) return origins.get(device)?.get(sequence);
-  const number = sequence - FIRST_STEP_SEQUENCE;
-  return stepOrigins.get(Math.floor(number / STEP_SEQUENCES))?.get(number % STEP_SEQUENCES);
-}
-
 /** Remembers the caller of the run() call just made, in case its values turn out to be invalid. */
 export function rememberOrigin(): void {
   if (observer?.defers) return; // the recording has it
-  let places = origins.get(lastDevice);
-  if (!places) origins.set(lastDevice, (places = new Map()));
-  const sequence = lastSequence();
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 10;
-  const place = new Error();
-  places.set(sequence, place);
-  recordingNow()?.origins.set(sequence, place);
-  Error.stackTraceLimit = limit;
-  if (keepsOrigins) return;
-  for (const old of places.keys()) {
-    if (old > sequence - ORIGIN_LIFE) break;
-    places.delete(old);
-  }
-}
-
-/** The error of a fault, as if it came from the line that caused it. Anything else passes unchanged. */
-export function faultError(fault: unknown, device: number): unknown {
-  const { nativeCode, sequence } = (fault ?? {}) as { nativeCode?: unknown; sequence?: unknown };
-  if (typeof nativeCode !== 'number' || typeof sequence !== 'number') return fromNative(fault);
-  keepsOrigins = false;
-  untilLook = lookEvery = FIRST_LOOK;
-  // Native names are snake_case; the user called crossEntropy.
-  const message = (fault as Error).message.replace(/^\w+(?=:)/, (name) =>
-    name.replace(/_(\w)/g, (_, c: string) => c.toUpperCase()),
-  );
-  const error = nativeError(nativeCode, message);
-  const origin = originOf(device, sequence);
-  if (origin?.stack) error.adoptStack(origin.stack);
-  return error;
-}
-
-/** Throws the first fault of the device that nobody has been told of, if any. */
-export function throwUntold(device: number): void {
-  const fault = native().takeError(device);
-  if (fault) throw faultError(fault, device);
-}
-
-/** Copies a contiguous tensor's values. @throws the error of what they should have been computed from */
-export async function download(source: NativeTensor, values: ArrayBufferView): Promise<void> {
-  try {
-    await native().download(source.handle, values);
-  } catch (error) {
-    throw faultError(error, source.deviceId);
-  }
-}
-
-/** As download(), but blocks. */
-export function downloadSync(source: NativeTensor, values: ArrayBufferView): void {
-  try {
-    native().downloadSync(source.handle, values);
-  } catch (error) {
-    throw faultError(error, source.deviceId);
-  }
+  rememberPlace(lastDevice, lastSequence());
 }

@@ -138,8 +138,8 @@ function classLoss(
  * weighted: it divides by the sum of the weights of the targets that count.
  * @returns a scalar; with reduction 'none' one loss per target
  * @throws ShapeError when the shapes do not fit; DTypeError; ArgumentError for options out of range. A class number
- * outside [0, C) other than ignoreIndex is found while the operation runs: the next operation, or reading a value,
- * throws IndexError.
+ * outside [0, C) other than ignoreIndex is found while the operation runs: reading the loss, or anything computed from
+ * it, throws IndexError.
  */
 export function crossEntropy(scores: Tensor, target: Tensor, options?: CrossEntropyOptions): Tensor {
   options = crossEntropyOptions('crossEntropy', options, arguments.length > 3);

@@ -70,8 +70,8 @@ function checkPositions(index: Tensor, where: string): void {
  *
  * @param index [n], int64 or int32; negative positions count from the end
  * @returns x's shape with size n at `dim`
- * @throws ShapeError, DTypeError. A position out of range is found while the operation runs: the next operation, or
- * reading a value, throws IndexError.
+ * @throws ShapeError, DTypeError. A position out of range is found while the operation runs: reading the
+ * result, or anything computed from it, throws IndexError.
  */
 export function indexSelect(x: Tensor, dim: number, index: Tensor): Tensor {
   noMore('indexSelect', arguments.length > 3);
@@ -224,7 +224,7 @@ export function indexAdd(x: Tensor, dim: number, index: Tensor, source: Tensor, 
  * has been computed
  * @returns int64
  * @throws DTypeError; ArgumentError for a bad numClasses or, where it is left out, no elements. A class number out of
- * range is found while the operation runs: the next operation, or reading a value, throws IndexError.
+ * range is found while the operation runs: reading the result, or anything computed from it, throws IndexError.
  */
 export function oneHot(x: Tensor, numClasses = -1): Tensor {
   noMore('oneHot', arguments.length > 2);

@@ -3,7 +3,8 @@
 import { defineOp, type Context } from '../autograd/op.js';
 import { native } from '../native/binding.js';
 import { refuse } from '../native/recording.js';
-import { downloadSync, view } from '../native/run.js';
+import { downloadSync } from '../native/faults.js';
+import { view } from '../native/run.js';
 import type { Device } from '../tensor/device.js';
 import type { DType } from '../tensor/dtype.js';
 import { stridesLike } from '../tensor/shape.js';

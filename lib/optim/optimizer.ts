@@ -176,11 +176,21 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
         this.#relocate(p, moved);
       }
       for (const batch of batches.values()) {
-        if (this.skippable) this.update(group, batch);
-        else updating(batch.grads, () => this.update(group, batch));
+        if (this.skippable) {
+          this.update(group, batch);
+        } else {
+          // What is to stay as it was must be there before.
+          if (this.composed) this.#prepare(group, batch.params);
+          updating(batch.grads, () => this.update(group, batch));
+        }
         for (const p of batch.params) p.version.count++;
       }
     }
+  }
+
+  #prepare(group: ParamGroup<O>, params: readonly Tensor[]): void {
+    if (this.scalarNames.length > 0) this.counted(group, params);
+    for (const p of params) this.remember(p, this.stateNames(group, p), group);
   }
 
   #rate(group: ParamGroup<O>, device: Device, nth: number): Tensor {

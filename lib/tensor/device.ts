@@ -3,7 +3,7 @@ import { CPU_ID, cudaId, openDevice } from '../native/devices.js';
 import { native } from '../native/binding.js';
 import { cudaStatus } from '../native/cuda.js';
 import { ArgumentError } from '../native/errors.js';
-import { throwUntold } from '../native/run.js';
+import { throwUntold } from '../native/faults.js';
 
 export type DeviceType = 'cpu' | 'cuda';
 
