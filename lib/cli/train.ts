@@ -7,7 +7,8 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { GradScaler } from '../amp/grad-scaler.js';
 import { DataLoader } from '../data/loader.js';
 import { MNIST } from '../data/mnist.js';
-import { loadCheckpoint, saveCheckpoint } from '../io/checkpoint.js';
+import { writing } from '../io/atomic.js';
+import { CheckpointError, loadCheckpoint, saveCheckpoint } from '../io/checkpoint.js';
 import { lenet5, mnistCnn } from '../models/index.js';
 import type { Module } from '../nn/module.js';
 import { formatBytes } from '../native/run.js';
@@ -17,8 +18,9 @@ import { OneCycleLR } from '../optim/schedulers.js';
 import { device as toDevice, type Device, type DeviceLike } from '../tensor/device.js';
 import { memoryStats } from '../tensor/memory.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { evaluate, fit, type EpochReport } from '../train/fit.js';
+import { evaluate, fit, type EpochReport, type Interruption } from '../train/fit.js';
 import { writePage } from '../visualize/index.js';
+import { Interrupts } from './interrupt.js';
 import { EpochProgress } from './progress.js';
 
 interface Recipe {
@@ -105,10 +107,13 @@ async function train(options: TrainOptions): Promise<void> {
   const testLoader = new DataLoader(testSet, { batchSize: 500 });
   const optimizer = new Adam(model.parameters(), { lr: options.lr ?? recipe.lr });
   const scaler = options.amp === 'float16' ? new GradScaler() : undefined;
-  let firstEpoch = 0;
+  let [firstEpoch, firstStep] = [0, 0];
   if (options.resume !== undefined) {
-    firstEpoch = (await loadCheckpoint(options.resume, { model, optimizer, ...(scaler && { scaler }) })).epoch;
+    const info = await loadCheckpoint(options.resume, { model, optimizer, ...(scaler && { scaler }) });
+    [firstEpoch, firstStep] = [info.epoch, info.step ?? 0];
     loader.epoch = firstEpoch;
+    if (firstStep >= loader.length)
+      throw new CheckpointError(`${options.resume}: it is from the middle of an epoch of other batches; give their --batch-size`);
   }
   // Placed in the schedule of this run's length, which may differ from that of the run it continues.
   const scheduler =
@@ -116,7 +121,7 @@ async function train(options: TrainOptions): Promise<void> {
       ? new OneCycleLR(optimizer, options.lr ?? recipe.lr, {
           totalSteps: epochs * loader.length,
           pctStart: 0.25,
-          lastEpoch: firstEpoch * loader.length - 1,
+          lastEpoch: firstEpoch * loader.length + firstStep - 1,
         })
       : undefined;
   const parameters = [...model.parameters()].reduce((n, p) => n + p.numel, 0);
@@ -124,9 +129,24 @@ async function train(options: TrainOptions): Promise<void> {
 
   const folder = join(options.out, `${options.model}-seed${options.seed}`);
   const checkpoint = join(folder, 'checkpoint.safetensors');
-  await mkdir(folder, { recursive: true });
+  await writing(folder, () => mkdir(folder, { recursive: true }));
   const progress = new EpochProgress(epochs);
-  const reports = await fit({
+  const save = ({ firstEpoch: epoch, firstStep: step }: Interruption) =>
+    saveCheckpoint(checkpoint, {
+      model,
+      optimizer,
+      ...(scheduler && { scheduler }),
+      ...(scaler && { scaler }),
+      epoch,
+      step,
+      metadata: { model: options.model, dataset: 'MNIST', seed: options.seed },
+    });
+  let interrupted: Interruption | undefined = undefined as Interruption | undefined; // set in a callback
+  const interrupts = new Interrupts(() => {
+    progress.stop();
+    console.error('stopping after this step, with a checkpoint; once more stops at once');
+  }, () => progress.stop());
+  const training = fit({
     model,
     train: loader,
     validation: testLoader,
@@ -134,23 +154,26 @@ async function train(options: TrainOptions): Promise<void> {
     ...(scheduler && { scheduler }),
     epochs,
     firstEpoch,
+    firstStep,
+    signal: interrupts.signal,
     capture: options.capture,
     ...(options.amp && { amp: options.amp }),
     ...(scaler && { scaler }),
-    onStep: (report) => progress.step(report),
+    onStep: (report) => void (interrupts.signal.aborted || progress.step(report)),
     async onEpoch(report) {
       progress.stop();
       console.log(epochLine(report, epochs));
-      await saveCheckpoint(checkpoint, {
-        model,
-        optimizer,
-        ...(scheduler && { scheduler }),
-        ...(scaler && { scaler }),
-        epoch: report.epoch + 1,
-        metadata: { model: options.model, dataset: 'MNIST', seed: options.seed },
-      });
+      await save({ firstEpoch: report.epoch + 1, firstStep: 0 });
     },
+    callbacks: [{ onEnd: (_, place) => place && save(place) }, { onEnd: (_, place) => void (interrupted = place) }],
   });
+  const reports = await training.finally(() => interrupts.end());
+  if (interrupted) {
+    const { firstEpoch: epoch, firstStep: step } = interrupted;
+    console.log(`interrupted in epoch ${epoch + 1} after ${step} of ${loader.length} steps; go on with --resume ${checkpoint}`);
+    process.exitCode = interrupts.status;
+    return;
+  }
 
   // A resumed run may have nothing left to train.
   const accuracy = reports.at(-1)?.accuracy ?? (await evaluate(model, testLoader)).accuracy ?? NaN;

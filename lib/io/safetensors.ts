@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files of named tensors that other libraries read and write, too; the format has no code in it and is read in parts.
+import { randomBytes } from 'node:crypto';
+import { readdir, unlink } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { ArgumentError, FormatError } from '../native/errors.js';
 import type { StateDict } from '../nn/state.js';
@@ -91,7 +93,8 @@ export interface SaveSafetensorsOptions {
   metadata?: Readonly<Record<string, string>>;
   /**
    * The size of a file above which several are written: `model-00001-of-00003.safetensors` and so on for
-   * `model.safetensors`, with an index beside them. A larger tensor has a file of its own.
+   * `model.safetensors`, with an index beside them. A larger tensor has a file of its own. Where such files are already, the
+   * new ones get other names, and the old ones go when the new index is there: until then, it is the old weights that are loaded.
    */
   maxShardBytes?: number;
 }
@@ -113,11 +116,14 @@ export async function saveSafetensors(
     if (typeof text !== 'string') throw new ArgumentError(`saveSafetensors: metadata must be texts, ${name} is ${typeof text}`);
   if (!(maxShardBytes > 0)) throw new ArgumentError(`saveSafetensors: maxShardBytes must be positive, got ${maxShardBytes}`);
   const shards = divide(entries, maxShardBytes);
+  const index = `${path}.index.json`;
+  const before = await shardsAt(path);
   if (shards.length === 1) {
     await writeFile(path, entries, metadata);
+    await removeFiles([index, ...before]);
     return path;
   }
-  const stem = basename(path, extname(path));
+  const stem = `${basename(path, extname(path))}${before.length > 0 ? `-${randomBytes(4).toString('hex')}` : ''}`;
   const number = (n: number) => String(n).padStart(5, '0');
   const weightMap: Record<string, string> = Object.create(null) as Record<string, string>;
   let total = 0;
@@ -129,10 +135,26 @@ export async function saveSafetensors(
       total += t.nbytes;
     }
   }
-  const index = `${path}.index.json`;
   const json = JSON.stringify({ metadata: { total_size: total }, weight_map: weightMap }, null, 2);
   await writeAtomically(index, (write) => write(Buffer.from(`${json}\n`)));
+  await removeFiles([path, ...before]); // a single file would be found before the index
   return index;
+}
+
+// The files of weights in several that were saved as `path` before, or were being saved when something failed.
+async function shardsAt(path: string): Promise<string[]> {
+  const [folder, extension] = [dirname(path), extname(path)];
+  const stem = `${basename(path, extension)}-`;
+  const names = await readdir(folder).catch(() => []);
+  const isShard = (name: string) =>
+    name.startsWith(stem) && name.endsWith(extension) &&
+    /^(?:[0-9a-f]{8}-)?\d{5}-of-\d{5}$/.test(name.slice(stem.length, name.length - extension.length));
+  return names.filter(isShard).map((name) => join(folder, name));
+}
+
+// The new ones are complete: what cannot be removed does no harm.
+async function removeFiles(paths: readonly string[]): Promise<void> {
+  for (const path of paths) await unlink(path).catch(() => undefined);
 }
 
 // As many tensors into each file as fit, in their order.

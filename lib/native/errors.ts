@@ -61,7 +61,7 @@ export class FormatError extends LenodeError {}
  * loaded.
  */
 export class StateDictError extends LenodeError {}
-/** A file that cannot be opened; `cause` is the system's error. */
+/** A file that cannot be opened or written; `cause` is the system's error. */
 export class FileError extends LenodeError {}
 /** Something in a captured step that a replay could not do again; the message says what to do instead. */
 export class CaptureError extends LenodeError {}

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { writing } from '../io/atomic.js';
 import { libraryRoot } from '../native/paths.js';
 import { ConvNd } from '../nn/conv.js';
 import { Linear } from '../nn/linear.js';
@@ -166,6 +167,8 @@ async function layerOf({ name, module, input, output }: LayerCall, collector: Co
 /** Writes page() to a file; missing folders are made. */
 export async function writePage(path: string, model: Module, image: Tensor, options: PageOptions = {}): Promise<void> {
   const html = await page(model, image, options);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, html);
+  await writing(path, async () => {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, html);
+  });
 }

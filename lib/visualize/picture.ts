@@ -3,6 +3,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
+import { writing } from '../io/atomic.js';
 import { ArgumentError } from '../native/errors.js';
 
 // Loaded by the first picture, not by every program.
@@ -52,8 +53,10 @@ export class Picture {
 
   /** Writes a PNG file; missing folders are made. */
   async save(path: string): Promise<void> {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, this.toPng());
+    await writing(path, async () => {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, this.toPng());
+    });
   }
 }
 
