@@ -159,35 +159,36 @@ export const Op = {
   copy: 153,
   fill: 154,
   arange: 155,
-  cat: 156,
-  indexSelect: 157,
-  indexAdd: 158,
-  gather: 159,
-  scatterAdd: 160,
-  scatter: 161,
-  oneHot: 162,
-  rand: 163,
-  randn: 164,
-  randint: 165,
-  dropout: 166,
-  dropoutBackward: 167,
-  sgdStep: 168,
-  adamStep: 169,
-  nadamStep: 170,
-  radamStep: 171,
-  adamaxStep: 172,
-  adagradStep: 173,
-  adadeltaStep: 174,
-  rmspropStep: 175,
-  rpropStep: 176,
-  asgdStep: 177,
-  lerpStep: 178,
-  totalNorm: 179,
-  clipScale: 180,
-  beginUpdate: 181,
-  endUpdate: 182,
-  unscale: 183,
-  updateScale: 184,
+  linspace: 156,
+  cat: 157,
+  indexSelect: 158,
+  indexAdd: 159,
+  gather: 160,
+  scatterAdd: 161,
+  scatter: 162,
+  oneHot: 163,
+  rand: 164,
+  randn: 165,
+  randint: 166,
+  dropout: 167,
+  dropoutBackward: 168,
+  sgdStep: 169,
+  adamStep: 170,
+  nadamStep: 171,
+  radamStep: 172,
+  adamaxStep: 173,
+  adagradStep: 174,
+  adadeltaStep: 175,
+  rmspropStep: 176,
+  rpropStep: 177,
+  asgdStep: 178,
+  lerpStep: 179,
+  totalNorm: 180,
+  clipScale: 181,
+  beginUpdate: 182,
+  endUpdate: 183,
+  unscale: 184,
+  updateScale: 185,
 } as const;
 
 export type OpId = (typeof Op)[keyof typeof Op];
@@ -350,35 +351,36 @@ export interface Signatures<T> {
   153: { inputs: [x: T]; outputs: [y: T]; attrs: [] };
   154: { inputs: []; outputs: [y: T]; attrs: [value: number] };
   155: { inputs: []; outputs: [y: T]; attrs: [start: number, step: number] };
-  156: { inputs: [...tensors: T[]]; outputs: [y: T]; attrs: [dim: number] };
-  157: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
-  158: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
-  159: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
-  160: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
+  156: { inputs: []; outputs: [y: T]; attrs: [start: number, end: number] };
+  157: { inputs: [...tensors: T[]]; outputs: [y: T]; attrs: [dim: number] };
+  158: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
+  159: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
+  160: { inputs: [x: T, index: T]; outputs: [y: T]; attrs: [dim: number] };
   161: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
-  162: { inputs: [index: T]; outputs: [y: T]; attrs: [] };
-  163: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
-  164: { inputs: []; outputs: [y: T, state: T]; attrs: [mean: number, std: number] };
-  165: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
-  166: { inputs: [x: T]; outputs: [y: T, mask: T, state: T]; attrs: [p: number] };
-  167: { inputs: [grad: T, mask: T]; outputs: [dX: T]; attrs: [p: number] };
-  168: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [momentum: number, dampening: number, weightDecay: number, nesterov: number, maximize: number, first: number] };
-  169: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, amsgrad: number, maximize: number, decoupled: number] };
-  170: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, muProduct: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, momentumDecay: number, decoupled: number, maximize: number] };
-  171: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, decoupled: number, maximize: number] };
-  172: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, maximize: number] };
-  173: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [lrDecay: number, weightDecay: number, eps: number, maximize: number] };
-  174: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [rho: number, eps: number, weightDecay: number, maximize: number] };
-  175: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [alpha: number, eps: number, weightDecay: number, momentum: number, centered: number, maximize: number] };
-  176: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [etaMinus: number, etaPlus: number, stepSizeMin: number, stepSizeMax: number, maximize: number] };
-  177: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, eta: T, mu: T, ...tensors: T[]]; attrs: [lambd: number, alpha: number, t0: number, weightDecay: number, maximize: number] };
-  178: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [] };
-  179: { inputs: [...tensors: T[]]; outputs: [norm: T]; attrs: [p: number] };
-  180: { inputs: [norm: T]; outputs: [...tensors: T[]]; attrs: [maxNorm: number] };
-  181: { inputs: [...grads: T[]]; outputs: []; attrs: [made: number] };
-  182: { inputs: [...grads: T[]]; outputs: []; attrs: [] };
-  183: { inputs: [scale: T]; outputs: [foundInf: T, ...tensors: T[]]; attrs: [] };
-  184: { inputs: [foundInf: T | null]; outputs: [scale: T, growthTracker: T]; attrs: [growthFactor: number, backoffFactor: number, growthInterval: number] };
+  162: { inputs: [index: T, source: T]; outputs: [y: T]; attrs: [dim: number] };
+  163: { inputs: [index: T]; outputs: [y: T]; attrs: [] };
+  164: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
+  165: { inputs: []; outputs: [y: T, state: T]; attrs: [mean: number, std: number] };
+  166: { inputs: []; outputs: [y: T, state: T]; attrs: [low: number, high: number] };
+  167: { inputs: [x: T]; outputs: [y: T, mask: T, state: T]; attrs: [p: number] };
+  168: { inputs: [grad: T, mask: T]; outputs: [dX: T]; attrs: [p: number] };
+  169: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [momentum: number, dampening: number, weightDecay: number, nesterov: number, maximize: number, first: number] };
+  170: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, amsgrad: number, maximize: number, decoupled: number] };
+  171: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, muProduct: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, momentumDecay: number, decoupled: number, maximize: number] };
+  172: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, decoupled: number, maximize: number] };
+  173: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [beta1: number, beta2: number, eps: number, weightDecay: number, maximize: number] };
+  174: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [lrDecay: number, weightDecay: number, eps: number, maximize: number] };
+  175: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [rho: number, eps: number, weightDecay: number, maximize: number] };
+  176: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [alpha: number, eps: number, weightDecay: number, momentum: number, centered: number, maximize: number] };
+  177: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, ...tensors: T[]]; attrs: [etaMinus: number, etaPlus: number, stepSizeMin: number, stepSizeMax: number, maximize: number] };
+  178: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [step: T, eta: T, mu: T, ...tensors: T[]]; attrs: [lambd: number, alpha: number, t0: number, weightDecay: number, maximize: number] };
+  179: { inputs: [lr: T, foundInf: T | null, ...grads: T[]]; outputs: [...tensors: T[]]; attrs: [] };
+  180: { inputs: [...tensors: T[]]; outputs: [norm: T]; attrs: [p: number] };
+  181: { inputs: [norm: T]; outputs: [...tensors: T[]]; attrs: [maxNorm: number] };
+  182: { inputs: [...grads: T[]]; outputs: []; attrs: [made: number] };
+  183: { inputs: [...grads: T[]]; outputs: []; attrs: [] };
+  184: { inputs: [scale: T]; outputs: [foundInf: T, ...tensors: T[]]; attrs: [] };
+  185: { inputs: [foundInf: T | null]; outputs: [scale: T, growthTracker: T]; attrs: [growthFactor: number, backoffFactor: number, growthInterval: number] };
 }
 
 /** Names by id, for error messages. */
@@ -402,9 +404,9 @@ export const opNames: readonly string[] = [
   'maxPoolBackward', 'avgPool', 'avgPoolBackward', 'resample', 'localResponseNorm',
   'localResponseNormBackward', 'batchNorm', 'batchNormInference', 'batchNormBackward', 'groupNorm',
   'groupNormBackward', 'softmax', 'logSoftmax', 'softmaxBackward', 'logSoftmaxBackward', 'crossEntropy',
-  'crossEntropyBackward', 'nllLoss', 'nllLossBackward', 'copy', 'fill', 'arange', 'cat', 'indexSelect',
-  'indexAdd', 'gather', 'scatterAdd', 'scatter', 'oneHot', 'rand', 'randn', 'randint', 'dropout',
-  'dropoutBackward', 'sgdStep', 'adamStep', 'nadamStep', 'radamStep', 'adamaxStep', 'adagradStep',
-  'adadeltaStep', 'rmspropStep', 'rpropStep', 'asgdStep', 'lerpStep', 'totalNorm', 'clipScale',
-  'beginUpdate', 'endUpdate', 'unscale', 'updateScale'
+  'crossEntropyBackward', 'nllLoss', 'nllLossBackward', 'copy', 'fill', 'arange', 'linspace', 'cat',
+  'indexSelect', 'indexAdd', 'gather', 'scatterAdd', 'scatter', 'oneHot', 'rand', 'randn', 'randint',
+  'dropout', 'dropoutBackward', 'sgdStep', 'adamStep', 'nadamStep', 'radamStep', 'adamaxStep',
+  'adagradStep', 'adadeltaStep', 'rmspropStep', 'rpropStep', 'asgdStep', 'lerpStep', 'totalNorm',
+  'clipScale', 'beginUpdate', 'endUpdate', 'unscale', 'updateScale'
 ];

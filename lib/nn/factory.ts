@@ -5,7 +5,7 @@ import { checked, optionsOf } from '../native/options.js';
 import { placeOf } from '../ops/creation.js';
 import type { DeviceLike } from '../tensor/device.js';
 import { checkDType, isFloating, type FloatDType } from '../tensor/dtype.js';
-import { channelsLastStrides, checkShape, type Shape } from '../tensor/shape.js';
+import { channelsLastStrides, givenShape, type Shape } from '../tensor/shape.js';
 import { emptyTensor, type Tensor } from '../tensor/tensor.js';
 import { deferred } from './deferred.js';
 import { Parameter } from './parameter.js';
@@ -33,8 +33,9 @@ export function emptyParameter(
   if (!isFloating(checkDType(dtype, where))) throw new DTypeError(`${where}: dtype must be floating, got ${dtype}`);
   const place = placeOf(device === undefined ? {} : { device });
   if (!shape) return new Parameter(deferred(dtype, place));
-  const strides = layout === 'filters' && shape.length > 2 ? channelsLastStrides(checkShape(shape, where)) : undefined;
-  const data: Tensor = emptyTensor(checkShape(shape, where), dtype, place, strides);
+  const sizes = givenShape(shape, where);
+  const strides = layout === 'filters' && sizes.length > 2 ? channelsLastStrides(sizes) : undefined;
+  const data: Tensor = emptyTensor(sizes, dtype, place, strides);
   const parameter = new Parameter(data);
   data.dispose(); // the parameter holds the memory
   return parameter;

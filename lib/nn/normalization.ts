@@ -9,7 +9,7 @@ import { groupNorm, instanceNormFrom, layerNorm } from '../ops/group-norm.js';
 import { fill_, zero_ } from '../ops/inplace.js';
 import { batchNormFused } from '../ops/normalization.js';
 import { squeeze, unsqueeze } from '../ops/view.js';
-import { checkShape, formatShape, type Shape } from '../tensor/shape.js';
+import { givenShape, formatShape, type Shape } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { deferred, isDeferred } from './deferred.js';
 import { emptyParameter, factoryOptions, type FactoryOptions } from './factory.js';
@@ -365,7 +365,7 @@ export class LayerNorm extends Module {
     const { eps = 1e-5, elementwiseAffine = true, bias = true, ...factory } = layerNormLayerOptions(new.target.name, options, arguments.length > 2);
     super();
     const where = new.target.name;
-    const shape = checkShape(typeof normalizedShape === 'number' ? [normalizedShape] : normalizedShape, where);
+    const shape = givenShape(typeof normalizedShape === 'number' ? [normalizedShape] : normalizedShape, where);
     if (shape.length === 0) throw new ArgumentError(`${where}: normalizedShape must have at least one dimension`);
     this.normalizedShape = [...shape];
     this.eps = checkNumber(eps, 0, Infinity, where, 'eps');

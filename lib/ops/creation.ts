@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // New tensors from values, numbers and files of other tensors.
-import { ArgumentError, ShapeError } from '../native/errors.js';
+import { types } from 'node:util';
 import { boolean, checked, noMore, optionsOf } from '../native/options.js';
+import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { device as toDevice, type Device, type DeviceLike } from '../tensor/device.js';
-import { checkDType, isFloating, newArray, type DType } from '../tensor/dtype.js';
-import { checkShape, formatShape, numelOf, stridesLike, type Shape } from '../tensor/shape.js';
-import { checkTensor, emptyTensor, fromArray, Tensor } from '../tensor/tensor.js';
+import { checkDType, integerRange, isFloating, type ArrayOf, type DType } from '../tensor/dtype.js';
+import { checkShape, formatShape, givenShape, MAX_RANK, numelOf, stridesLike, type Shape } from '../tensor/shape.js';
+import { checkTensor, describeValue, emptyTensor, fromArray, hostArray, Tensor, viewOf } from '../tensor/tensor.js';
 import { copyKernel, fullKernel } from './kernels.js';
 
 export interface TensorOptions<D extends DType = DType> {
@@ -55,15 +56,38 @@ export type TypedArray =
   | BigInt64Array
   | BigUint64Array;
 
+// What a typed array's values are without being told. By its brand, not its constructor: test runners and vm contexts have
+// constructors of their own.
+const dtypesOfArrays: Readonly<Record<string, DType>> = {
+  Float64Array: 'float64',
+  Float32Array: 'float32',
+  Float16Array: 'float16',
+  BigInt64Array: 'int64',
+  BigUint64Array: 'int64',
+  Uint32Array: 'int64',
+  Int32Array: 'int32',
+  Int16Array: 'int32',
+  Uint16Array: 'int32',
+  Int8Array: 'int32',
+  Uint8Array: 'uint8',
+  Uint8ClampedArray: 'uint8',
+};
+const brandOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype) as object, Symbol.toStringTag)!
+  .get as (this: unknown) => string | undefined;
+
 function isTypedArray(x: unknown): x is TypedArray {
-  return ArrayBuffer.isView(x) && !(x instanceof DataView);
+  return types.isTypedArray(x);
 }
 
+// Nested arrays may contain themselves: no deeper than a tensor has dimensions.
 function shapeOf(data: TensorData): number[] {
-  if (isTypedArray(data)) return [data.length];
-  if (!Array.isArray(data)) return [];
-  const list = data as readonly TensorData[];
-  return list.length === 0 ? [0] : [list.length, ...shapeOf(list[0]!)];
+  const shape: number[] = [];
+  for (let inner: unknown = data; Array.isArray(inner) || isTypedArray(inner); inner = inner[0]) {
+    if (shape.length === MAX_RANK) throw new ShapeError(`tensor: arrays may be nested ${MAX_RANK} deep at most`);
+    shape.push(inner.length);
+    if (inner.length === 0) break;
+  }
+  return shape;
 }
 
 function flattenInto(data: TensorData, shape: Shape, depth: number, out: (number | boolean | bigint)[]): void {
@@ -79,17 +103,11 @@ function flattenInto(data: TensorData, shape: Shape, depth: number, out: (number
   for (let i = 0; i < list.length; i++) flattenInto(list[i]!, shape, depth + 1, out);
 }
 
-function inferDType(data: TensorData, flat: readonly (number | boolean | bigint)[]): DType {
-  if (isTypedArray(data)) {
-    if (data instanceof Float64Array) return 'float64';
-    if (data instanceof Uint8Array || data instanceof Uint8ClampedArray) return 'uint8';
-    if (data instanceof Int32Array || data instanceof Int16Array || data instanceof Int8Array || data instanceof Uint16Array)
-      return 'int32';
-    if (data instanceof BigInt64Array || data instanceof BigUint64Array || data instanceof Uint32Array) return 'int64';
-    return 'float32';
-  }
-  if (flat.length > 0 && flat.every((x) => typeof x === 'boolean')) return 'bool';
-  return flat.some((x) => typeof x === 'bigint') ? 'int64' : 'float32';
+function inferDType(data: TensorData, flat: ArrayLike<number | boolean | bigint>): DType {
+  if (isTypedArray(data)) return dtypesOfArrays[brandOf.call(data)!] ?? 'float32';
+  const values = flat as readonly (number | boolean | bigint)[];
+  if (values.length > 0 && values.every((x) => typeof x === 'boolean')) return 'bool';
+  return values.some((x) => typeof x === 'bigint') ? 'int64' : 'float32';
 }
 
 const tensorDataOptions = optionsOf<TensorOptions & { shape?: Shape }>({ ...tensorOptions.schema, shape: checked });
@@ -106,6 +124,8 @@ export function tensor<D extends DType = DType>(
 ): Tensor<Shape, D> {
   options = tensorDataOptions('tensor', options, arguments.length > 2);
   if (data instanceof Tensor) throw new ArgumentError('tensor: expected values, got a Tensor; use clone() or to()');
+  if (data === null || (typeof data === 'object' && !Array.isArray(data) && !isTypedArray(data)))
+    throw new ArgumentError(`tensor: expected numbers, arrays of numbers or a typed array, got ${describeValue(data)}`);
   let flat: ArrayLike<number | boolean | bigint>;
   let shape: Shape = shapeOf(data);
   if (isTypedArray(data)) {
@@ -115,35 +135,32 @@ export function tensor<D extends DType = DType>(
     flattenInto(data, shape, 0, list);
     flat = list;
   }
-  const dtype = options.dtype
-    ? checkDType(options.dtype, 'tensor')
-    : inferDType(data, isTypedArray(data) ? [] : (flat as (number | boolean | bigint)[]));
+  const dtype = options.dtype ? checkDType(options.dtype, 'tensor') : inferDType(data, flat);
   if (options.shape) {
-    shape = checkShape(options.shape, 'tensor');
+    shape = givenShape(options.shape, 'tensor');
     if (numelOf(shape) !== flat.length)
       throw new ShapeError(`tensor: ${flat.length} values do not fill shape ${formatShape(shape)}`);
   }
-  checkShape(shape, 'tensor');
   const result = fromValues(flat, shape, dtype, placeOf(options));
   return finish(result, options) as Tensor<Shape, D>;
 }
 
 function fromValues(flat: ArrayLike<number | boolean | bigint>, shape: Shape, dtype: DType, device: Device): Tensor {
   const half = dtype === 'float16' || dtype === 'bfloat16';
-  const model = newArray(dtype, 0);
-  let values: ArrayBufferView & { length: number };
-  if (isTypedArray(flat) && flat.constructor === model.constructor && dtype !== 'bool') {
-    values = flat;
-  } else if (dtype === 'int64') {
-    values = BigInt64Array.from({ length: flat.length }, (_, i) => toBigInt(flat[i]!));
-  } else {
-    const array = newArray(dtype, flat.length) as Float32Array;
-    if (dtype === 'bool') for (let i = 0; i < flat.length; i++) array[i] = Number(flat[i]) !== 0 ? 1 : 0;
-    else for (let i = 0; i < flat.length; i++) array[i] = Number(flat[i]);
-    values = array;
-  }
-  const exact = fromArray(values, shape, half ? 'float32' : dtype, device) as Tensor;
+  const exact = fromArray(valuesFor(flat, dtype, shape), shape, half ? 'float32' : dtype, device) as Tensor;
   return half ? copyKernel(exact, dtype) : exact;
+}
+
+// The values in the array that a tensor of this dtype is made from.
+function valuesFor(flat: ArrayLike<number | boolean | bigint>, dtype: DType, shape: Shape): ArrayOf<DType> {
+  const n = flat.length;
+  const array = hostArray(dtype, n, 'tensor', shape);
+  if (isTypedArray(flat) && brandOf.call(flat) === brandOf.call(array) && dtype !== 'bool')
+    return flat as ArrayOf<DType>;
+  if (dtype === 'int64') for (let i = 0; i < n; i++) (array as BigInt64Array)[i] = toBigInt(flat[i]!);
+  else if (dtype === 'bool') for (let i = 0; i < n; i++) array[i] = Number(flat[i]) !== 0 ? 1 : 0;
+  else for (let i = 0; i < n; i++) array[i] = Number(flat[i]);
+  return array;
 }
 
 function toBigInt(x: number | boolean | bigint): bigint {
@@ -156,10 +173,24 @@ function toBigInt(x: number | boolean | bigint): bigint {
 export function empty<D extends DType = 'float32'>(shape: Shape, options?: TensorOptions<D>): Tensor<Shape, D> {
   options = tensorOptions('empty', options, arguments.length > 2);
   const dtype = checkDType(options.dtype ?? 'float32', 'empty') as D;
-  return finish(emptyTensor(checkShape(shape, 'empty'), dtype, placeOf(options)), options) as Tensor<Shape, D>;
+  return finish(emptyTensor(givenShape(shape, 'empty'), dtype, placeOf(options)), options) as Tensor<Shape, D>;
 }
 
-/** All elements equal to `value`. The dtype is float32 unless given (bool for a boolean). */
+/** @internal What all elements are to be, as a number; a fraction is cut off for integers. */
+export function checkFill(value: unknown, dtype: DType, where: string): number {
+  if (typeof value !== 'number' && typeof value !== 'boolean')
+    throw new ArgumentError(`${where}: value must be a number or a boolean, got ${describeValue(value)}`);
+  const range = integerRange(dtype);
+  const number = range ? Math.trunc(Number(value)) : Number(value);
+  if (range && !(number >= range[0] && number <= range[1]))
+    throw new ArgumentError(`${where}: ${value} does not fit into ${dtype}`);
+  return number;
+}
+
+/**
+ * All elements equal to `value`. The dtype is float32 unless given (bool for a boolean).
+ * @throws ArgumentError for what is neither a number nor a boolean, and a value that does not fit into an integer dtype
+ */
 export function full<D extends DType = 'float32'>(
   shape: Shape,
   value: number | boolean,
@@ -167,23 +198,28 @@ export function full<D extends DType = 'float32'>(
 ): Tensor<Shape, D> {
   options = tensorOptions('full', options, arguments.length > 3);
   const dtype = checkDType(options.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32'), 'full');
-  const result = fullKernel(checkShape(shape, 'full'), Number(value), dtype, placeOf(options));
-  return finish(result, options) as Tensor<Shape, D>;
+  return filled('full', shape, value, dtype, options) as Tensor<Shape, D>;
+}
+
+function filled(where: string, shape: Shape, value: unknown, dtype: DType, options: TensorOptions): Tensor {
+  const number = checkFill(value, dtype, where);
+  return finish(fullKernel(givenShape(shape, where), number, dtype, placeOf(options)), options);
 }
 
 export function zeros<D extends DType = 'float32'>(shape: Shape, options?: TensorOptions<D>): Tensor<Shape, D> {
   options = tensorOptions('zeros', options, arguments.length > 2);
-  return full(checkShape(shape, 'zeros'), 0, options);
+  return filled('zeros', shape, 0, checkDType(options.dtype ?? 'float32', 'zeros'), options) as Tensor<Shape, D>;
 }
 
 export function ones<D extends DType = 'float32'>(shape: Shape, options?: TensorOptions<D>): Tensor<Shape, D> {
   options = tensorOptions('ones', options, arguments.length > 2);
-  return full(checkShape(shape, 'ones'), 1, options);
+  return filled('ones', shape, 1, checkDType(options.dtype ?? 'float32', 'ones'), options) as Tensor<Shape, D>;
 }
 
-function filledLike(x: Tensor, value: number, options: TensorOptions, where: string): Tensor {
+function filledLike(x: Tensor, given: unknown, options: TensorOptions, where: string): Tensor {
   checkTensor(x, where);
   const dtype = checkDType(options.dtype ?? x.dtype, where);
+  const value = checkFill(given, dtype, where);
   const place = options.device === undefined ? x.device : toDevice(options.device);
   return finish(fullKernel(x.shape, value, dtype, place, stridesLike(x.shape, x.strides)), options);
 }
@@ -197,57 +233,82 @@ export function onesLike(x: Tensor, options?: TensorOptions): Tensor {
   options = tensorOptions('onesLike', options, arguments.length > 2);
   return filledLike(x, 1, options, 'onesLike');
 }
-export function fullLike(x: Tensor, value: number, options?: TensorOptions): Tensor {
+export function fullLike(x: Tensor, value: number | boolean, options?: TensorOptions): Tensor {
   options = tensorOptions('fullLike', options, arguments.length > 3);
   return filledLike(x, value, options, 'fullLike');
 }
 
 /**
  * start, start + step, ... before end; start is 0 and step 1 if left out. int64 if all are integers, else float32,
- * unless a dtype is given.
+ * unless a dtype is given. For an integer dtype start and step are cut to integers first.
+ *
+ * @throws ArgumentError for what is no finite number, a step of 0 or away from end; DTypeError for bool
  */
 export function arange(end: number, options?: TensorOptions): Tensor;
 export function arange(start: number, end: number, options?: TensorOptions): Tensor;
 export function arange(start: number, end: number, step: number, options?: TensorOptions): Tensor;
 export function arange(...args: (number | TensorOptions | undefined)[]): Tensor {
-  const [numbers, options] = withOptions(args, 3, 'arange');
-  const [from, to, step] = [numbers.length > 1 ? numbers[0]! : 0, numbers[numbers.length > 1 ? 1 : 0]!, numbers[2] ?? 1];
-  if (!Number.isFinite(from) || !Number.isFinite(to) || !Number.isFinite(step) || step === 0 || (to - from) / step < 0)
-    throw new ArgumentError(`arange: no sequence from ${from} to ${to} in steps of ${step}`);
+  const [numbers, options] = withOptions(args, 1, 3, 'arange');
+  const to = numbers[numbers.length > 1 ? 1 : 0]!;
+  let [from, step] = [numbers.length > 1 ? numbers[0]! : 0, numbers[2] ?? 1];
   const whole = [from, to, step].every(Number.isInteger);
   const dtype = checkDType(options.dtype ?? (whole ? 'int64' : 'float32'), 'arange');
-  const y = emptyTensor(checkShape([Math.ceil((to - from) / step)], 'arange'), dtype, placeOf(options));
+  if (dtype === 'bool') throw new DTypeError('arange: there is no sequence of bool');
+  const said = `from ${from} to ${to} in steps of ${step}`;
+  let length = Math.ceil((to - from) / step);
+  if (!isFloating(dtype)) {
+    [from, step] = [Math.trunc(from), Math.trunc(step)];
+    if (dtype === 'int64') length = Math.ceil((Math.trunc(to) - from) / step);
+  }
+  if (!Number.isFinite(from) || !Number.isFinite(to) || !Number.isFinite(step) || step === 0 || (to - from) / step < 0)
+    throw new ArgumentError(`arange: no sequence of ${dtype} ${said}`);
+  const y = emptyTensor(checkShape([length], 'arange'), dtype, placeOf(options));
   run(Op.arange, [], [y], [from, step]);
   return finish(y as Tensor, options);
 }
 
-// At most `most` leading numbers, and the options object after them.
-function withOptions(args: readonly (number | TensorOptions | undefined)[], most: number, where: string): [numbers: number[], options: TensorOptions] {
+// From `least` to `most` leading numbers, and the options object after them.
+function withOptions(
+  args: readonly unknown[],
+  least: number,
+  most: number,
+  where: string,
+): [numbers: number[], options: TensorOptions] {
   const numbers: number[] = [];
   while (numbers.length < most && typeof args[numbers.length] === 'number') numbers.push(args[numbers.length] as number);
+  if (numbers.length < least) throw new ArgumentError(`${where}: expected a number, got ${describeValue(args[numbers.length])}`);
   const rest = args.slice(numbers.length);
   while (rest.length > 1 && rest[0] === undefined) rest.shift(); // numbers that are left out
   return [numbers, tensorOptions(where, rest[0] as TensorOptions | undefined, rest.length > 1)];
 }
 
-/** `steps` numbers from start to end, both included. */
+/**
+ * `steps` numbers from start to end, both included. float32 unless a dtype is given; for an integer dtype start and end are
+ * cut to integers first, and each number between them is.
+ *
+ * @throws ArgumentError for what is no number, and steps that are no count; DTypeError for bool
+ */
 export function linspace(start: number, end: number, steps: number, options?: TensorOptions): Tensor {
   options = tensorOptions('linspace', options, arguments.length > 4);
-  if (!Number.isInteger(steps) || steps < 0) throw new ArgumentError(`linspace: steps must be a count, got ${steps}`);
-  const values = Float64Array.from({ length: steps }, (_, i) =>
-    i === steps - 1 && steps > 1 ? end : start + ((end - start) * i) / Math.max(steps - 1, 1),
-  );
-  return tensor(values, { ...options, dtype: options.dtype ?? 'float32' });
+  const dtype = checkDType(options.dtype ?? 'float32', 'linspace');
+  if (dtype === 'bool') throw new DTypeError('linspace: there is no sequence of bool');
+  if (typeof start !== 'number' || typeof end !== 'number')
+    throw new ArgumentError(`linspace: start and end must be numbers, got ${describeValue(start)} and ${describeValue(end)}`);
+  if (!Number.isInteger(steps) || steps < 0)
+    throw new ArgumentError(`linspace: steps must be a count, got ${describeValue(steps)}`);
+  const bound = (x: number) => (isFloating(dtype) ? x : checkFill(x, dtype, 'linspace'));
+  const y = emptyTensor(checkShape([steps], 'linspace'), dtype, placeOf(options)) as Tensor;
+  run(Op.linspace, [], [y], [bound(start), bound(end)]);
+  return finish(y, options);
 }
 
 /** The identity matrix, or its upper left part if `columns` differs from `rows`. */
 export function eye(rows: number, options?: TensorOptions): Tensor;
 export function eye(rows: number, columns: number, options?: TensorOptions): Tensor;
 export function eye(...args: (number | TensorOptions | undefined)[]): Tensor {
-  const [[rows = NaN, columns = rows], options] = withOptions(args, 2, 'eye');
-  checkShape([rows, columns], 'eye');
-  const dtype = options.dtype ?? 'float32';
-  const values = newArray(isFloating(dtype) ? 'float32' : 'int32', rows * columns);
-  for (let i = 0; i < Math.min(rows, columns); i++) values[i * columns + i] = 1;
-  return tensor(values, { ...options, dtype, shape: [rows, columns] });
+  const [[rows = NaN, columns = rows], options] = withOptions(args, 1, 2, 'eye');
+  const dtype = checkDType(options.dtype ?? 'float32', 'eye');
+  const y = fullKernel(checkShape([rows, columns], 'eye'), 0, dtype, placeOf(options));
+  run(Op.fill, [], [viewOf(y, [Math.min(rows, columns)], [columns + 1])], [1]);
+  return finish(y, options);
 }

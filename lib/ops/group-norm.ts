@@ -8,7 +8,7 @@ import { boolean, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import type { DType } from '../tensor/dtype.js';
-import { checkShape, formatShape, sameShape, type Shape } from '../tensor/shape.js';
+import { givenShape, formatShape, sameShape, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { checkFloat, checkInteger, checkNumber } from './checks.js';
 import { add_, mul_ } from './inplace.js';
@@ -115,7 +115,7 @@ export function layerNorm(
   const { eps = 1e-5 } = normOptions('layerNorm', options, arguments.length > 5);
   const where = 'layerNorm';
   checkTensor(x, where);
-  const shape = checkShape(typeof normalizedShape === 'number' ? [normalizedShape] : normalizedShape, where);
+  const shape = givenShape(typeof normalizedShape === 'number' ? [normalizedShape] : normalizedShape, where);
   checkNumber(eps, 0, Infinity, where, 'eps');
   checkFloat(x, where);
   const outer = x.ndim - shape.length;

@@ -10,6 +10,7 @@ import { keep, run } from '../native/run.js';
 import { dtypeCategory } from '../tensor/dtype.js';
 import { broadcastShapes, formatShape, sameShape } from '../tensor/shape.js';
 import { checkTensor, Tensor } from '../tensor/tensor.js';
+import { checkFill } from './creation.js';
 import type { BinaryId } from './kernels.js';
 import { cast, resultDType, type Operand } from './promote.js';
 
@@ -27,7 +28,7 @@ export function mutate(x: Tensor, where: string): Tensor {
 }
 
 function mark(x: Tensor, where: string): Tensor {
-  if (x.strides.some((stride, i) => stride === 0 && x.shape[i]! > 1))
+  if (x.strides.some((stride, i) => stride === 0 && x.shape[i]! > 1) && x.numel > 0)
     throw new ArgumentError(`${where}: an expanded tensor shares memory between elements and cannot be changed in place`);
   x.version.count++;
   return x;
@@ -71,10 +72,11 @@ export const sub_ = inPlace('sub_', Op.sub);
 export const mul_ = inPlace('mul_', Op.mul);
 export const div_ = inPlace('div_', Op.div);
 
-/** Sets all elements to `value`. */
+/** Sets all elements to `value`. @throws ArgumentError as full() */
 export function fill_(x: Tensor, value: number | boolean): Tensor {
   noMore('fill_', arguments.length > 2);
-  run(Op.fill, [], [mutate(x, 'fill_')], [Number(value)]);
+  const number = checkFill(value, checkTensor(x, 'fill_').dtype, 'fill_');
+  run(Op.fill, [], [mutate(x, 'fill_')], [number]);
   return x;
 }
 

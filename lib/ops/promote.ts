@@ -2,7 +2,7 @@
 // PyTorch's type promotion.
 import { ArgumentError } from '../native/errors.js';
 import { dtypeCategory, isFloating, promoteDTypes, type DType } from '../tensor/dtype.js';
-import { Tensor } from '../tensor/tensor.js';
+import { describeValue, Tensor } from '../tensor/tensor.js';
 import { defineOp, type Context } from '../autograd/op.js';
 import { copyKernel } from './kernels.js';
 
@@ -38,8 +38,7 @@ export function resultDType(a: Operand, b: Operand, where: string): DType {
   }
   const [t, scalar] = a instanceof Tensor ? [a, b] : [b, a];
   if (!(t instanceof Tensor) || (typeof scalar !== 'number' && typeof scalar !== 'boolean')) {
-    const got = (x: unknown) => (x instanceof Tensor ? 'a Tensor' : x === null ? 'null' : typeof x);
-    throw new ArgumentError(`${where}: expected a tensor and a tensor or number, got ${got(a)} and ${got(b)}`);
+    throw new ArgumentError(`${where}: expected a tensor and a tensor or number, got ${describeValue(a)} and ${describeValue(b)}`);
   }
   if (typeof scalar === 'boolean') return t.dtype;
   if (Number.isInteger(scalar)) return t.dtype === 'bool' ? 'int64' : t.dtype;

@@ -10,7 +10,7 @@ import { outside } from '../native/recording.js';
 import { run } from '../native/run.js';
 import { type Device, device as toDevice, type DeviceLike } from '../tensor/device.js';
 import { checkDType, isFloating, type DType } from '../tensor/dtype.js';
-import { checkShape, formatShape, isDense, stridesLike, type Shape } from '../tensor/shape.js';
+import { checkShape, formatShape, givenShape, isDense, stridesLike, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, fromArray, type Tensor } from '../tensor/tensor.js';
 import { checkFloat, checkInteger, checkNumber } from './checks.js';
 import { finish, placeOf, tensorOptions, type TensorOptions } from './creation.js';
@@ -106,7 +106,7 @@ function floatingDType(dtype: DType, where: string): DType {
 
 function made(op: RandomId, where: string, shape: Shape, a: number, b: number, dtype: DType, options: TensorOptions): Tensor {
   const place = placeOf(options);
-  return finish(filled(op, fresh([...checkShape(shape, where)], dtype, place) as Tensor, a, b), options);
+  return finish(filled(op, fresh(givenShape(shape, where), dtype, place) as Tensor, a, b), options);
 }
 
 // Shape, layout and, unless given otherwise, dtype and device of x.
@@ -194,7 +194,7 @@ export function randperm(n: number, options?: TensorOptions): Tensor {
   const dtype = checkDType(options.dtype ?? 'int64', 'randperm');
   const place = placeOf(options);
   // The order of 62 random bits each, so that ties, which would keep their order, do not happen.
-  const keys = () => filled(Op.randint, fresh([...checkShape([n], 'randperm')], 'int64', place) as Tensor, 0, 2 ** 31);
+  const keys = () => filled(Op.randint, fresh(checkShape([n], 'randperm'), 'int64', place) as Tensor, 0, 2 ** 31);
   const key = binaryKernel(Op.add, binaryKernel(Op.mul, keys(), 2 ** 31), keys());
   const values = like(key);
   const order = like(key);

@@ -11,12 +11,14 @@ import {
   broadcastShapes,
   channelsLastStrides,
   checkList,
+  checkRank,
   checkShape,
   contiguousStrides,
   formatShape,
   isChannelsLast,
   isContiguous,
   normalizeDim,
+  normalizeDims,
   numelOf,
   sameShape,
   stridesLike,
@@ -33,49 +35,61 @@ const ONE_ARRAY = 'the sizes are given as one array';
 
 // ---- reshape ---------------------------------------------------------------------------------------------------
 
-// The strides of `shape` over the memory of x, or null if only a copy can have that shape.
+// The strides of `shape` over the memory of x, or null if only a copy can have that shape. Dimensions of size 1 take no
+// part: their strides say nothing about where elements lie.
 function viewStrides(x: Tensor, shape: Shape): number[] | null {
   if (isContiguous(x.shape, x.strides)) return contiguousStrides(shape);
-  if (x.numel === 0) return contiguousStrides(shape);
-  // Runs of x's dimensions that lie in memory as one; each must be covered by whole new dimensions.
   const strides = new Array<number>(shape.length);
   let next = shape.length - 1;
-  let end = x.ndim;
-  while (end > 0) {
-    let start = end - 1;
-    let size = x.shape[start]!;
-    const base = x.strides[start]!;
-    while (start > 0 && (x.shape[start - 1] === 1 || size === 1 || x.strides[start - 1] === x.strides[start]! * x.shape[start]!)) {
-      if (size === 1 && x.shape[start - 1] !== 1) break;
-      start--;
-      size *= x.shape[start]!;
+  let step = 1;
+  for (let i = x.ndim - 1; i >= 0; ) {
+    if (x.shape[i] === 1) {
+      i--;
+      continue;
+    }
+    // A run of x's dimensions that lie in memory as one; whole new dimensions must cover it.
+    const base = x.strides[i]!;
+    let size = x.shape[i]!;
+    for (i--; i >= 0; i--) {
+      if (x.shape[i] === 1) continue;
+      if (x.strides[i] !== base * size) break;
+      size *= x.shape[i]!;
     }
     let covered = 1;
-    while (next >= 0 && (covered < size || shape[next] === 1)) {
+    for (; next >= 0 && covered < size; next--) {
       strides[next] = base * covered;
       covered *= shape[next]!;
-      next--;
-      if (covered === size && !(next >= 0 && shape[next] === 1)) break;
     }
     if (covered !== size) return null;
-    end = start;
+    step = base * size;
   }
-  return next < 0 ? strides : null;
+  for (; next >= 0; next--) strides[next] = step; // of size 1
+  return strides;
+}
+
+// `sizes` of which one may be -1 for whatever is left of `total` elements; null if they cannot hold these.
+function resolveSizes(given: Shape, total: number): Shape | null {
+  const sizes = [...given];
+  const unknown = sizes.indexOf(-1);
+  let known = 1;
+  for (let i = 0; i < sizes.length; i++) {
+    if (i === unknown) continue;
+    if (!Number.isInteger(sizes[i]) || sizes[i]! < 0) return null;
+    known *= sizes[i]!;
+  }
+  if (unknown < 0) return known === total ? sizes : null;
+  if (known === 0 || total % known !== 0) return null;
+  sizes[unknown] = total / known;
+  return sizes;
 }
 
 function resolveShape(x: Tensor, shape: Shape, where: string): Shape {
-  if (!Array.isArray(shape)) throw new ArgumentError(`${where}: expected an array of sizes, got ${String(shape)}`);
-  const unknown = shape.indexOf(-1);
-  const known = shape.reduce((n, size, i) => (i === unknown ? n : n * size), 1);
-  const total = x.numel;
-  if (
-    shape.some((size, i) => i !== unknown && (!Number.isInteger(size) || size < 0)) ||
-    (unknown < 0 ? known !== total : known === 0 ? total !== 0 || true : total % known !== 0)
-  )
+  const sizes = resolveSizes(checkList(shape, where, 'the shape'), x.numel);
+  if (!sizes)
     throw new ShapeError(
-      `${where}: shape ${formatShape(shape)} does not fit a tensor of shape ${formatShape(x.shape)} (${total} elements)`,
+      `${where}: shape ${formatShape(shape)} does not fit a tensor of shape ${formatShape(x.shape)} (${x.numel} elements)`,
     );
-  return unknown < 0 ? shape : shape.map((size, i) => (i === unknown ? total / known : size));
+  return Object.freeze(checkRank(sizes, where));
 }
 
 const reshapeOp = defineOp({
@@ -99,11 +113,19 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return reshapeOp(checkTensor(x, 'reshape'), resolveShape(x, shape, 'reshape'));
 }
 
-/** As reshape(), but never copies. @throws ShapeError when strides cannot express the shape */
+/**
+ * As reshape(), over the same memory: a change of one in place is seen in the other.
+ *
+ * Except that results of convolutions and of layers after them lie channels-last in memory, which is the library's choice
+ * and not the caller's, while PyTorch's would be row-major: `out.view([out.size(0), -1])` must work. Where strides cannot
+ * express the shape of such a tensor, the result is a copy, as from reshape().
+ *
+ * @throws ShapeError when strides cannot express the shape, and the tensor is not channels-last
+ */
 export function view(x: Tensor, shape: Shape): Tensor {
   noMore('view', arguments.length > 2, ONE_ARRAY);
   const resolved = resolveShape(checkTensor(x, 'view'), shape, 'view');
-  if (!viewStrides(x, resolved))
+  if (!viewStrides(x, resolved) && !isChannelsLast(x.shape, x.strides))
     throw new ShapeError(
       `view: shape ${formatShape(resolved)} needs a copy of this tensor (shape ${formatShape(x.shape)}, ` +
         `strides ${formatShape(x.strides)}); use reshape()`,
@@ -127,26 +149,28 @@ export function flatten(x: Tensor, startDim = 0, endDim = -1): Tensor {
 export function unflatten(x: Tensor, dim: number, sizes: Shape): Tensor {
   noMore('unflatten', arguments.length > 3);
   const at = normalizeDim(dim, checkTensor(x, 'unflatten').ndim, 'unflatten');
-  const known = checkList(sizes, 'unflatten', 'the sizes').reduce((n, size) => (size === -1 ? n : n * size), 1);
-  const resolved = sizes.map((size) => (size === -1 ? x.shape[at]! / known : size));
-  if (numelOf(resolved) !== x.shape[at])
-    throw new ShapeError(`unflatten: ${formatShape(sizes)} does not multiply to size ${x.shape[at]} of dim ${dim}`);
-  return reshapeOp(x, [...x.shape.slice(0, at), ...resolved, ...x.shape.slice(at + 1)]);
+  const size = x.shape[at];
+  const resolved = size === undefined ? null : resolveSizes(checkList(sizes, 'unflatten', 'the sizes'), size);
+  if (!resolved || resolved.length === 0)
+    throw new ShapeError(
+      `unflatten: ${formatShape(sizes)} does not multiply to size ${size} of dim ${dim} of ${formatShape(x.shape)}`,
+    );
+  return reshapeOp(x, checkRank([...x.shape.slice(0, at), ...resolved, ...x.shape.slice(at + 1)], 'unflatten'));
 }
 
-/** Without dimensions of size 1: all of them, or only `dim`. */
+/** Without dimensions of size 1: all of them, or only those given. */
 export function squeeze(x: Tensor, dim?: number | readonly number[]): Tensor {
   noMore('squeeze', arguments.length > 2);
-  checkTensor(x, 'squeeze');
-  const dims = dim === undefined ? null : (typeof dim === 'number' ? [dim] : checkList(dim, 'squeeze', 'dim')).map((d) => normalizeDim(d, x.ndim, 'squeeze'));
-  return reshapeOp(x, x.shape.filter((size, i) => size !== 1 || (dims !== null && !dims.includes(i))));
+  const dims = dim === undefined ? null : normalizeDims(dim, checkTensor(x, 'squeeze').ndim, 'squeeze');
+  const { shape } = checkTensor(x, 'squeeze');
+  return reshapeOp(x, shape.filter((size, i) => size !== 1 || (dims !== null && !dims.includes(i))));
 }
 
 /** With a dimension of size 1 inserted before `dim`. */
 export function unsqueeze(x: Tensor, dim: number): Tensor {
   noMore('unsqueeze', arguments.length > 2);
   const at = normalizeDim(dim, checkTensor(x, 'unsqueeze').ndim + 1, 'unsqueeze');
-  return reshapeOp(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)]);
+  return reshapeOp(x, checkRank(x.shape.toSpliced(at, 0, 1), 'unsqueeze'));
 }
 
 // ---- order and repetition of dimensions ------------------------------------------------------------------------
@@ -211,7 +235,7 @@ export function expand(x: Tensor, shape: Shape): Tensor {
     resolved.every((size, i) => Number.isInteger(size) && size >= 0 && (i < extra || x.shape[i - extra] === 1 || x.shape[i - extra] === size));
   if (!fits) throw new ShapeError(`expand: shape ${formatShape(x.shape)} cannot be expanded to ${formatShape(shape)}`);
   checkShape(resolved, 'expand');
-  return sameShape(resolved, x.shape) ? x : expandOp(x, resolved);
+  return sameShape(resolved, x.shape) ? x : expandOp(x, Object.freeze(resolved));
 }
 
 /** expand() to the shape that the tensors have together. */
@@ -222,33 +246,45 @@ export function broadcastTensors(...tensors: Tensor[]): Tensor[] {
 
 // ---- parts -----------------------------------------------------------------------------------------------------
 
-interface Part {
+// A view of a part of x. Its gradient is zeros around the part's.
+const partOp = <P>(name: string, partOf: (x: Tensor, part: P) => Tensor) =>
+  defineOp({
+    name,
+    forward(ctx: Context<{ part: P; shape: Shape }>, x: Tensor, part: P): Tensor {
+      ctx.keep({ part, shape: x.shape });
+      return partOf(x, part);
+    },
+    gradients: [
+      (g, ctx) => {
+        const result = fullKernel(ctx.params.shape, 0, g.dtype, g.device);
+        run(Op.copy, [g], [partOf(result, ctx.params.part)], []);
+        return result;
+      },
+    ],
+  });
+
+interface Slice {
   dim: number;
   start: number;
   length: number;
   step: number;
 }
 
-function partOf(x: Tensor, { dim, start, length, step }: Part): Tensor {
-  const shape = x.shape.map((size, i) => (i === dim ? length : size));
-  const strides = x.strides.map((stride, i) => (i === dim ? stride * step : stride));
-  return viewOf(x, shape, strides, length === 0 ? 0 : start * x.strides[dim]!);
-}
-
-const sliceOp = defineOp({
-  name: 'slice',
-  forward(ctx: Context<{ part: Part; shape: Shape }>, x: Tensor, part: Part): Tensor {
-    ctx.keep({ part, shape: x.shape });
-    return partOf(x, part);
-  },
-  gradients: [
-    (g, ctx) => {
-      const result = fullKernel(ctx.params.shape, 0, g.dtype, g.device);
-      run(Op.copy, [g], [partOf(result, ctx.params.part)], []);
-      return result;
-    },
-  ],
+const sliceOp = partOp('slice', (x, { dim, start, length, step }: Slice) => {
+  const stride = x.strides[dim]!;
+  const strides = length > 1 && step > 1 ? x.strides.with(dim, stride * step) : x.strides;
+  return viewOf(x, x.shape.with(dim, length), strides, start * stride);
 });
+
+const selectOp = partOp('select', (x, { dim, index }: { dim: number; index: number }) =>
+  viewOf(x, x.shape.toSpliced(dim, 1), x.strides.toSpliced(dim, 1), index * x.strides[dim]!),
+);
+
+function dimToDivide(x: Tensor, dim: number, where: string): number {
+  const at = normalizeDim(dim, checkTensor(x, where).ndim, where);
+  if (x.ndim === 0) throw new ShapeError(`${where}: a tensor without dimensions has no parts`);
+  return at;
+}
 
 /**
  * Elements start, start + step, ... before end along `dim`; a view. Negative positions count from the end, and
@@ -256,8 +292,7 @@ const sliceOp = defineOp({
  */
 export function slice(x: Tensor, dim: number, start = 0, end?: number, step = 1): Tensor {
   noMore('slice', arguments.length > 5);
-  const at = normalizeDim(dim, checkTensor(x, 'slice').ndim, 'slice');
-  if (x.ndim === 0) throw new ShapeError('slice: a tensor without dimensions cannot be sliced');
+  const at = dimToDivide(x, dim, 'slice');
   if (!Number.isInteger(step) || step < 1) throw new ArgumentError(`slice: step must be a positive integer, got ${step}`);
   const size = x.shape[at]!;
   const clip = (i: number) => {
@@ -272,8 +307,8 @@ export function slice(x: Tensor, dim: number, start = 0, end?: number, step = 1)
 /** `length` elements from `start` along `dim`; a view. */
 export function narrow(x: Tensor, dim: number, start: number, length: number): Tensor {
   noMore('narrow', arguments.length > 4);
-  const at = normalizeDim(dim, checkTensor(x, 'narrow').ndim, 'narrow');
-  const size = x.shape[at] ?? 0;
+  const at = dimToDivide(x, dim, 'narrow');
+  const size = x.shape[at]!;
   const from = start < 0 ? start + size : start;
   if (!Number.isInteger(from) || !Number.isInteger(length) || from < 0 || length < 0 || from + length > size)
     throw new ShapeError(`narrow: start ${start} and length ${length} reach outside size ${size} of dim ${dim}`);
@@ -283,49 +318,51 @@ export function narrow(x: Tensor, dim: number, start: number, length: number): T
 /** The part at one position of `dim`, without that dimension; a view. */
 export function select(x: Tensor, dim: number, index: number): Tensor {
   noMore('select', arguments.length > 3);
-  const at = normalizeDim(dim, checkTensor(x, 'select').ndim, 'select');
-  const size = x.shape[at] ?? 0;
+  const at = dimToDivide(x, dim, 'select');
+  const size = x.shape[at]!;
   if (!Number.isInteger(index) || index < -size || index >= size)
     throw new ShapeError(`select: index ${index} is out of range for size ${size} of dim ${dim}`);
-  const part = sliceOp(x, { dim: at, start: index < 0 ? index + size : index, length: 1, step: 1 });
-  return reshapeOp(part, x.shape.filter((_, i) => i !== at));
+  return selectOp(x, { dim: at, index: index < 0 ? index + size : index });
 }
 
 /** Views of `size` elements each along `dim` (the last may be smaller), or of the given sizes. */
 export function split(x: Tensor, size: number | readonly number[], dim = 0): Tensor[] {
   noMore('split', arguments.length > 3);
-  const at = normalizeDim(dim, checkTensor(x, 'split').ndim, 'split');
-  const total = x.shape[at] ?? 0;
+  const at = dimToDivide(x, dim, 'split');
+  const total = x.shape[at]!;
   let sizes: readonly number[];
   if (typeof size === 'number') {
-    if (!Number.isInteger(size) || size < 1) throw new ArgumentError(`split: size must be a positive integer, got ${size}`);
-    sizes = Array.from({ length: Math.max(1, Math.ceil(total / size)) }, (_, i) => Math.min(size, total - i * size));
+    if (!Number.isInteger(size) || size < 0 || (size === 0 && total > 0))
+      throw new ArgumentError(`split: size must be a positive integer, got ${size}`);
+    const count = Math.max(1, Math.ceil(total / (size || 1)));
+    sizes = Array.from({ length: count }, (_, i) => Math.min(size, total - i * size));
   } else {
     sizes = checkList(size, 'split', 'the sizes');
-    if (sizes.reduce((a, b) => a + b, 0) !== total)
+    if (!sizes.every((n) => Number.isInteger(n) && n >= 0) || sizes.reduce((a, b) => a + b, 0) !== total)
       throw new ShapeError(`split: sizes ${formatShape(sizes)} do not add up to size ${total} of dim ${dim}`);
   }
   let start = 0;
   return sizes.map((length) => {
-    const part = narrow(x, at, start, length);
+    const part = sliceOp(x, { dim: at, start, length, step: 1 });
     start += length;
     return part;
   });
 }
 
-/** At most `chunks` views of equal size along `dim` (the last may be smaller). */
+/** At most `chunks` views of equal size along `dim` (the last may be smaller); as many as asked of a `dim` of size 0. */
 export function chunk(x: Tensor, chunks: number, dim = 0): Tensor[] {
   noMore('chunk', arguments.length > 3);
   if (!Number.isInteger(chunks) || chunks < 1) throw new ArgumentError(`chunk: expected a positive integer, got ${chunks}`);
-  const total = checkTensor(x, 'chunk').shape[normalizeDim(dim, x.ndim, 'chunk')] ?? 0;
-  return split(x, Math.max(1, Math.ceil(total / chunks)), dim);
+  const at = dimToDivide(x, dim, 'chunk');
+  const total = x.shape[at]!;
+  return split(x, total === 0 ? new Array<number>(chunks).fill(0) : Math.ceil(total / chunks), at);
 }
 
 /** One view per position of `dim`, without that dimension. */
 export function unbind(x: Tensor, dim = 0): Tensor[] {
   noMore('unbind', arguments.length > 2);
-  const at = normalizeDim(dim, checkTensor(x, 'unbind').ndim, 'unbind');
-  return Array.from({ length: x.shape[at] ?? 0 }, (_, i) => select(x, at, i));
+  const at = dimToDivide(x, dim, 'unbind');
+  return Array.from({ length: x.shape[at]! }, (_, index) => selectOp(x, { dim: at, index }));
 }
 
 // ---- copies ----------------------------------------------------------------------------------------------------

@@ -55,8 +55,20 @@ export function isFloating(dtype: DType): dtype is FloatDType {
 }
 
 export function checkDType(dtype: unknown, where: string): DType {
-  if (typeof dtype === 'string' && dtype in dtypeCodes) return dtype as DType;
+  if (typeof dtype === 'string' && Object.hasOwn(dtypeCodes, dtype)) return dtype as DType;
   throw new ArgumentError(`${where}: dtype must be one of ${dtypes.join(', ')}, got ${String(dtype)}`);
+}
+
+// What numbers can say of int64 exactly is less than what fits.
+const ranges: Partial<Readonly<Record<DType, readonly [least: number, most: number]>>> = {
+  uint8: [-255, 255], // as in PyTorch, negative numbers count down from 256
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  int64: [-(2 ** 63), 2 ** 63 - 1024],
+};
+
+/** The numbers that fit into an integer dtype; undefined for others. */
+export function integerRange(dtype: DType): readonly [least: number, most: number] | undefined {
+  return ranges[dtype];
 }
 
 /** The array type that values of this dtype are read into; see ArrayOf. */

@@ -52,8 +52,7 @@ export function isContiguous(shape: Shape, strides: readonly number[]): boolean 
   for (let i = shape.length - 1; i >= 0; i--) {
     const size = shape[i]!;
     if (size === 1) continue;
-    if (size === 0) return true;
-    if (strides[i] !== expected) return false;
+    if (strides[i] !== expected) return shape.includes(0); // no elements lie in any order
     expected *= size;
   }
   return true;
@@ -102,17 +101,30 @@ export function stridesLike(shape: Shape, strides: readonly number[]): readonly 
   return dense;
 }
 
-/** Checks sizes given by a caller. */
-export function checkShape(shape: unknown, where: string): number[] {
-  if (!Array.isArray(shape)) throw new ArgumentError(`${where}: a shape is an array of sizes, got ${String(shape)}`);
-  if (shape.length > MAX_RANK)
-    throw new ShapeError(`${where}: at most ${MAX_RANK} dimensions, got ${shape.length}: ${formatShape(shape)}`);
+/** Checks sizes that an operation computed. */
+export function checkShape(shape: number[], where: string): number[] {
+  checkRank(shape, where);
   for (const size of shape)
     if (!Number.isInteger(size) || size < 0)
       throw new ShapeError(`${where}: sizes must be non-negative integers, got ${formatShape(shape)}`);
   if (numelOf(shape) > Number.MAX_SAFE_INTEGER)
     throw new ShapeError(`${where}: a tensor of shape ${formatShape(shape)} has too many elements`);
-  return shape as number[];
+  return shape;
+}
+
+/**
+ * Sizes given by a caller, as a copy that nobody can change: the caller's own array may become another shape, but a
+ * tensor's memory does not follow.
+ */
+export function givenShape(shape: unknown, where: string): number[] {
+  if (!Array.isArray(shape)) throw new ArgumentError(`${where}: a shape is an array of sizes, got ${String(shape)}`);
+  return Object.freeze(checkShape([...(shape as number[])], where)) as number[];
+}
+
+export function checkRank<S extends Shape>(shape: S, where: string): S {
+  if (shape.length > MAX_RANK)
+    throw new ShapeError(`${where}: at most ${MAX_RANK} dimensions, got ${shape.length}: ${formatShape(shape)}`);
+  return shape;
 }
 
 /** An array given by a caller. */

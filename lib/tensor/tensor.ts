@@ -4,6 +4,7 @@ import { openDevice } from '../native/devices.js';
 import { ArgumentError, AutogradError, DTypeError, fromNative, OutOfMemoryError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { download, downloadSync } from '../native/faults.js';
+import { show } from '../native/options.js';
 import { allocate, DISPOSED, FRESH, release, run, unusable, view, type NativeTensor } from '../native/run.js';
 import { refuse } from '../native/recording.js';
 import { type Device } from './device.js';
@@ -180,7 +181,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
 
   private async read(): Promise<ArrayOf<D>> {
     const source = this.readable();
-    const values = this.hostArray();
+    const values = hostArray(this.dtype, this.numel, 'data', this.shape);
     try {
       await download(source, values);
     } finally {
@@ -193,7 +194,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
   dataSync(): ArrayOf<D> {
     refuseReading();
     const source = this.readable();
-    const values = this.hostArray();
+    const values = hostArray(this.dtype, this.numel, 'data', this.shape);
     try {
       downloadSync(source, values);
     } finally {
@@ -222,17 +223,24 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
     return toItem(this.dataSync()[0]!, this.dtype) as ItemOf<D>;
   }
 
+  /**
+   * The values as nested arrays of numbers, or of booleans; a number or boolean for a tensor without dimensions. Blocks the
+   * event loop as dataSync() does.
+   * @throws ArgumentError for an int64 value that a number cannot hold exactly
+   */
+  tolist(): NestedList {
+    const values = this.dataSync();
+    let at = 0;
+    const build = (dim: number): NestedList =>
+      dim === this.ndim
+        ? toItem(values[at++]!, this.dtype, 'tolist')
+        : Array.from({ length: this.shape[dim]! }, () => build(dim + 1));
+    return build(0);
+  }
+
   private checkSingle(where: string): void {
     if (this.numel !== 1)
       throw new ShapeError(`${where}: expected a tensor of one element, got shape ${formatShape(this.shape)}`);
-  }
-
-  private hostArray(): ArrayOf<D> {
-    try {
-      return newArray(this.dtype, this.numel);
-    } catch (cause) {
-      throw new OutOfMemoryError(`data: no typed array can hold the ${this.numel} values of shape ${formatShape(this.shape)}`, { cause });
-    }
   }
 
   // A row-major tensor whose elements a typed array can hold.
@@ -259,16 +267,29 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
   }
 }
 
+/** A typed array for the values of a tensor. @throws OutOfMemoryError */
+export function hostArray<D extends DType>(dtype: D, length: number, where: string, shape: Shape): ArrayOf<D> {
+  try {
+    return newArray(dtype, length);
+  } catch (cause) {
+    const message = `${where}: no typed array can hold the ${length} values of shape ${formatShape(shape)}`;
+    throw new OutOfMemoryError(message, { cause });
+  }
+}
+
 function refuseReading(): void {
   refuse('reading a tensor', 'return the tensor from the step, and read it outside');
 }
 
-function toItem(value: number | bigint, dtype: DType): number | boolean {
+/** What tolist() gives. */
+export type NestedList = number | boolean | NestedList[];
+
+function toItem(value: number | bigint, dtype: DType, where = 'item'): number | boolean {
   if (dtype === 'bool') return value !== 0;
   if (typeof value === 'bigint') {
     const number = Number(value);
     if (!Number.isSafeInteger(number))
-      throw new ArgumentError(`item: ${value} cannot be held exactly in a number; use data()`);
+      throw new ArgumentError(`${where}: ${value} cannot be held exactly in a number; use data()`);
     return number;
   }
   return value;
@@ -277,8 +298,19 @@ function toItem(value: number | bigint, dtype: DType): number | boolean {
 /** Checks that an argument is a tensor of this library. */
 export function checkTensor(value: unknown, where: string, name = 'input'): Tensor {
   if (value instanceof Tensor) return value as Tensor;
-  const got = value === null ? 'null' : typeof value === 'object' ? (value.constructor?.name ?? 'an object') : typeof value;
-  throw new ArgumentError(`${where}: ${name} must be a Tensor, got ${got}`);
+  throw new ArgumentError(`${where}: ${name} must be a Tensor, got ${describeValue(value)}`);
+}
+
+// Known to every copy of the library in the process.
+const BRAND = Symbol.for('lenode.Tensor');
+Object.defineProperty(Tensor.prototype, BRAND, { value: true });
+
+/** What an argument is, for messages. */
+export function describeValue(value: unknown): string {
+  if (value instanceof Tensor) return 'a Tensor';
+  if (typeof value === 'object' && value !== null && BRAND in value)
+    return 'a Tensor of another copy of lenode (from another path, or of a module system of its own); all must be of one';
+  return show(value);
 }
 
 /** @internal Counts a holder of a tensor that only the library sees; others are left to the garbage collector. */
@@ -314,7 +346,7 @@ export function emptyTensor<S extends Shape, D extends DType>(
   return result;
 }
 
-/** Another shape over the same memory, `offset` elements from the start of `base`. */
+/** Another shape over the same memory, `offset` elements from the start of `base`; what is empty lies nowhere. */
 export function viewOf<S extends Shape, D extends DType>(
   base: Tensor<Shape, D>,
   shape: S,
@@ -322,7 +354,7 @@ export function viewOf<S extends Shape, D extends DType>(
   offset = 0,
 ): Tensor<S, D> {
   const result = new Tensor(shape, strides, base.dtype, base.device, base.version);
-  view(base, result, offset);
+  view(base, result, numelOf(shape) === 0 ? 0 : offset);
   result.isView = true;
   return result;
 }

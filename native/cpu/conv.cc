@@ -34,13 +34,30 @@ memory::format_tag row_major_tag(int spatial) {
 
 memory::dims dims_of(const TensorView& view) { return memory::dims(view.dims, view.dims + view.rank); }
 
+// oneDNN takes the strides of dimensions of size 1 seriously too. One that another dimension reaches beyond says nothing:
+// it becomes one that lies outside of everything.
+memory::dims strides_of(const TensorView& view) {
+  memory::dims strides(view.strides, view.strides + view.rank);
+  int64_t span = 1;
+  for (int i = 0; i < view.rank; ++i)
+    if (view.dims[i] > 1) span = std::max(span, view.strides[i] * view.dims[i]);
+  for (int i = 0; i < view.rank; ++i) {
+    if (view.dims[i] > 1) continue;
+    bool free = strides[i] > 0;
+    for (int j = 0; j < view.rank; ++j)
+      free = free && (view.dims[j] <= 1 || strides[i] <= view.strides[j] || strides[i] >= view.strides[j] * view.dims[j]);
+    if (!free) strides[i] = span;
+  }
+  return strides;
+}
+
 // How an activation lies in memory. The dense layouts are named by their tags, which settles the strides of
 // dimensions of size 1.
 memory::desc given_activation(const TensorView& view) {
   const memory::data_type type = dnnl_type(view.dtype);
   if (view.channels_last()) return {dims_of(view), type, channels_last_tag(view.rank - 2)};
   if (view.contiguous()) return {dims_of(view), type, row_major_tag(view.rank - 2)};
-  return {dims_of(view), type, memory::dims(view.strides, view.strides + view.rank)};
+  return {dims_of(view), type, strides_of(view)};
 }
 
 // How the primitive takes an activation: channels-last, except that `any` leaves it to oneDNN.
@@ -53,7 +70,7 @@ bool few_channels(const ConvGeometry& g) { return g.groups == 1 && g.c <= 4; }
 
 // Weights with the groups as a dimension of their own, as oneDNN has them; `any`: in the primitive's own format.
 memory::desc weight_desc(const ConvGeometry& g, const TensorView& view, bool any) {
-  memory::dims dims = dims_of(view), strides(view.strides, view.strides + view.rank);
+  memory::dims dims = dims_of(view), strides = strides_of(view);
   if (g.groups > 1) {
     dims[0] /= g.groups;
     dims.insert(dims.begin(), g.groups);
@@ -212,12 +229,12 @@ void run_paths(Context& context, const TensorView& a, const TensorView& b, const
   const bool low = is_half(a.dtype);
   const bool empty = a.numel() == 0 || b.numel() == 0 || c.numel() == 0;
   if (!low && (a.dtype != DType::float32 || empty)) return plain(a, b, c, bias);
-  const bool direct = !empty && !repeats(a) && !repeats(b) && dense_vector(bias);
+  const bool direct = !empty && !interleaves(a) && !interleaves(b) && dense_vector(bias);
   if (direct && dnnl(a, b, c, bias)) return;
   Staging staging(context);
   const auto order = Order::channels_last;
   const TensorView a32 = staging.input(a, DType::float32, order), b32 = staging.input(b, DType::float32, order),
-                   c32 = c.dtype == DType::float32 && !repeats(c) ? c : staging.output(c, DType::float32, order),
+                   c32 = c.dtype == DType::float32 && !interleaves(c) ? c : staging.output(c, DType::float32, order),
                    bias32 = bias_is_output ? staging.output(bias, DType::float32, order)
                                            : staging.input(bias, DType::float32, order);
   if (empty || !dnnl(a32, b32, c32, bias32)) plain(a32, b32, c32, bias32);

@@ -120,24 +120,18 @@ void fill_items(const TensorView& y, const void* item) {
   });
 }
 
-// Element i of the sequence as the accumulation type of PyTorch: exact integers, or double before rounding.
-template <class T>
-void arange(const TensorView& y, double start, double step) {
+// y[i] = value(i) for a vector, in the compute type T of its dtype.
+template <class T, class Value>
+void fill_sequence(const TensorView& y, Value&& value) {
   constexpr int64_t kBlock = 1024;
   const Store store = store_function(compute_v<T>, y.dtype);
-  const bool integral = std::is_same_v<T, int64_t> && std::trunc(start) == start && std::trunc(step) == step;
-  const int64_t first = from_double<int64_t>(start), increment = from_double<int64_t>(step);
   const int64_t n = y.dims[0], stride = y.strides[0];
   parallel_chunks(n, 2, [&](int64_t begin, int64_t end) {
     T block[kBlock];
-    for (int64_t at_element = begin; at_element < end; at_element += kBlock) {
-      const int64_t count = std::min(kBlock, end - at_element);
-      for (int64_t i = 0; i < count; ++i) {
-        const int64_t e = at_element + i;
-        block[i] = integral ? static_cast<T>(first + e * increment)
-                            : from_double<T>(start + static_cast<double>(e) * step);
-      }
-      store(block, at_mutable(y, at_element * stride), stride, count);
+    for (int64_t first = begin; first < end; first += kBlock) {
+      const int64_t count = std::min(kBlock, end - first);
+      for (int64_t i = 0; i < count; ++i) block[i] = value(first + i);
+      store(block, at_mutable(y, first * stride), stride, count);
     }
   });
 }
@@ -189,11 +183,35 @@ void op_fill(Context&, const Call& call) {
   fill_view(call.out(op::fill::out::y), call.f(op::fill::attr::value));
 }
 
+// As PyTorch accumulates: exact integers, or double before rounding.
 void op_arange(Context&, const Call& call) {
   const TensorView& y = call.out(op::arange::out::y);
   require(y.rank == 1, "arange: expected a vector");
   const double start = call.f(op::arange::attr::start), step = call.f(op::arange::attr::step);
-  with_compute(y.dtype, [&](auto t) { arange<decltype(t)>(y, start, step); });
+  with_compute(y.dtype, [&](auto t) {
+    using T = decltype(t);
+    const auto first = static_cast<uint64_t>(from_double<int64_t>(start)), increment = static_cast<uint64_t>(from_double<int64_t>(step));
+    fill_sequence<T>(y, [=](int64_t i) {
+      if constexpr (std::is_same_v<T, int64_t>) return static_cast<int64_t>(first + static_cast<uint64_t>(i) * increment);
+      else return static_cast<T>(start + static_cast<double>(i) * step);
+    });
+  });
+}
+
+// From both ends, so that both are exact.
+void op_linspace(Context&, const Call& call) {
+  const TensorView& y = call.out(op::linspace::out::y);
+  require(y.rank == 1, "linspace: expected a vector");
+  const double start = call.f(op::linspace::attr::start), end = call.f(op::linspace::attr::end);
+  const int64_t n = y.dims[0];
+  const double step = n > 1 ? (end - start) / static_cast<double>(n - 1) : 0;
+  with_compute(y.dtype, [&](auto t) {
+    using T = decltype(t);
+    fill_sequence<T>(y, [=](int64_t i) {
+      return from_double<T>(i == 0 || i < n / 2 ? start + static_cast<double>(i) * step
+                                                : end - static_cast<double>(n - 1 - i) * step);
+    });
+  });
 }
 
 }  // namespace lenode::cpu

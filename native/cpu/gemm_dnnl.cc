@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/op.h"
 #include "cpu/context.h"
 #include "cpu/gemm.h"
 #include "cpu/parallel.h"
+#include "cpu/staging.h"
 
 namespace lenode::cpu {
 namespace {
@@ -70,6 +73,20 @@ bool run_plan(Context& context, const Gemm& g) {
   return true;
 }
 
+// oneDNN describes no batch whose matrices reach into each other, and none that repeats both inputs.
+bool describable(const Gemm& g) {
+  if (g.batch == 1) return true;
+  const auto separate = [&](const Matrix& m, int64_t rows, int64_t cols) {
+    TensorView view;
+    view.rank = 3;
+    const int64_t dims[] = {m.batch == 0 ? 1 : g.batch, rows, cols}, strides[] = {m.batch, m.row, m.col};
+    std::copy_n(dims, 3, view.dims);
+    std::copy_n(strides, 3, view.strides);
+    return !interleaves(view);
+  };
+  return (g.a.batch != 0 || g.b.batch != 0) && separate(g.a, g.m, g.k) && separate(g.b, g.k, g.n);
+}
+
 }  // namespace
 
 bool is_plain_matrix(int64_t rows, int64_t cols, int64_t row_stride, int64_t col_stride) {
@@ -87,7 +104,7 @@ bool gemm_dnnl(Context& context, const Gemm& given) {
     run_thin(gemm);
     return true;
   }
-  if (run_plan(context, gemm)) return true;
+  if (describable(gemm) && run_plan(context, gemm)) return true;
   if (gemm.batch == 1) return false;
   // Batch strides that no fast kernel takes: one matrix after the other.
   Gemm one = gemm;

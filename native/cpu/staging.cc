@@ -49,9 +49,15 @@ void Staging::finish() {
   n_outputs_ = 0;
 }
 
-bool repeats(const TensorView& view) {
-  for (int i = 0; i < view.rank; ++i)
-    if (view.dims[i] > 1 && view.strides[i] == 0) return true;
+bool interleaves(const TensorView& view) {
+  for (int i = 0; i < view.rank; ++i) {
+    if (view.dims[i] <= 1) continue;
+    if (view.strides[i] == 0) return true;
+    for (int j = 0; j < view.rank; ++j)
+      if (i != j && view.dims[j] > 1 && view.strides[i] <= view.strides[j] &&
+          view.strides[j] < view.strides[i] * view.dims[i])
+        return true;
+  }
   return false;
 }
 

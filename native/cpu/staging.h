@@ -27,7 +27,8 @@ class Staging {
   TensorView targets_[2], stand_ins_[2];
 };
 
-// A dimension that repeats its data (an expanded tensor).
-bool repeats(const TensorView& view);
+// Dimensions that reach into each other, as a slice by steps beside a short dimension does, or that repeat their data (an
+// expanded tensor): oneDNN describes neither.
+bool interleaves(const TensorView& view);
 
 }  // namespace lenode::cpu

@@ -39,6 +39,17 @@ __global__ void __launch_bounds__(kThreads)
     store_as<T>(y, dtype, i * stride, start + static_cast<T>(i) * step);
 }
 
+__global__ void __launch_bounds__(kThreads)
+    linspace_kernel(void* y, DType dtype, double start, double end, int64_t stride, int64_t count) {
+  const double step = count > 1 ? (end - start) / static_cast<double>(count - 1) : 0;
+  for (int64_t i = first_item(); i < count; i += item_step()) {
+    const double value = i == 0 || i < count / 2 ? start + static_cast<double>(i) * step
+                                                 : end - static_cast<double>(count - 1 - i) * step;
+    if (is_floating(dtype)) store_as<double>(y, dtype, i * stride, value);
+    else store_as<int64_t>(y, dtype, i * stride, static_cast<int64_t>(value));
+  }
+}
+
 }  // namespace
 
 void op_fill(Context& context, const Call& call) {
@@ -83,6 +94,13 @@ void op_arange(Context& context, const Call& call) {
   else
     launch_items(context, arange_kernel<int64_t>, count, y.data, y.dtype, attribute_as<int64_t>(start),
                  attribute_as<int64_t>(step), y.strides[0], count);
+}
+
+void op_linspace(Context& context, const Call& call) {
+  const TensorView& y = call.out(0);
+  const int64_t count = y.numel();
+  launch_items(context, linspace_kernel, count, y.data, y.dtype, call.f(op::linspace::attr::start),
+               call.f(op::linspace::attr::end), y.strides[0], count);
 }
 
 }  // namespace lenode::cuda
