@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Steps that run once in JavaScript and then as a whole.
+import { types } from 'node:util';
 import { native } from '../native/binding.js';
 import { CaptureError, DisposedError } from '../native/errors.js';
 import { contextNow, isWatched, watched, type Watch } from '../native/recording.js';
@@ -113,7 +114,7 @@ export function capture<A extends unknown[], R>(fn: (...args: A) => R, options: 
   const run = (args: A, watch: Watch): R => {
     const result = watched(watch, () => {
       const value = fn(...args);
-      if (value instanceof Promise) {
+      if (types.isPromise(value)) {
         value.catch(() => undefined);
         throw new CaptureError('capture: the step returned a promise; it must be synchronous');
       }

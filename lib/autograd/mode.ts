@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { types } from 'node:util';
 import { recordingsDependOn } from '../native/recording.js';
 
 /**
@@ -40,7 +41,7 @@ export class Mode<T> {
     } finally {
       this.current = before;
     }
-    if (result instanceof Promise) return result.finally(() => void this.asyncScopes--) as R;
+    if (types.isPromise(result)) return result.finally(() => void this.asyncScopes--) as R;
     this.asyncScopes--;
     return result;
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { types } from 'node:util';
 import { ArgumentError, ShapeError } from '../native/errors.js';
 
 /** What the values of an image are kept in: bytes from 0 to 255, or floats, by custom from 0 to 1. */
@@ -20,7 +21,7 @@ export class Image<P extends Pixels = Pixels> {
     readonly height: number,
     readonly width: number,
   ) {
-    if (!(data instanceof Uint8Array || data instanceof Float32Array))
+    if (!(types.isUint8Array(data) || types.isFloat32Array(data)))
       throw new ArgumentError('Image: the values must be a Uint8Array or a Float32Array');
     for (const size of [channels, height, width])
       if (!Number.isInteger(size) || size < 0) throw new ShapeError(`Image: sizes must be non-negative integers, got ${size}`);
@@ -36,13 +37,13 @@ export class Image<P extends Pixels = Pixels> {
   }
 
   get dtype(): 'uint8' | 'float32' {
-    return this.data instanceof Uint8Array ? 'uint8' : 'float32';
+    return types.isUint8Array(this.data) ? 'uint8' : 'float32';
   }
 
   /** An image of the same dtype; its values are 0. */
   blank(height = this.height, width = this.width, channels = this.channels): Image {
     const length = height * width * channels;
-    return new Image(this.data instanceof Uint8Array ? new Uint8Array(length) : new Float32Array(length), channels, height, width);
+    return new Image(types.isUint8Array(this.data) ? new Uint8Array(length) : new Float32Array(length), channels, height, width);
   }
 
   /** A copy with values of its own. */

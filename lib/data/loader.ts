@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { types } from 'node:util';
 import { ArgumentError } from '../native/errors.js';
 import { placeOf } from '../ops/creation.js';
 import { initialSeed } from '../ops/random.js';
@@ -142,7 +143,7 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
     const run = this.begin();
     for (const { indices, position, number } of this.batches(run)) {
       const batch = this.load(run, indices, position, number);
-      if (batch instanceof Promise) {
+      if (types.isPromise(batch)) {
         batch.catch(() => {});
         throw new ArgumentError('DataLoader: this dataset is asynchronous; iterate with `for await`');
       }
@@ -288,7 +289,7 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
     if (makesBatches(dataset)) {
       const random = Array.from(indices, (_, i) => sampleGenerator(run.seed, run.epoch, position + i));
       const batch = (dataset as BatchDataset<B>).getBatch(indices, random);
-      return batch instanceof Promise
+      return types.isPromise(batch)
         ? batch.then((b) => this.transform(b, run, number))
         : this.transform(batch, run, number);
     }
@@ -302,7 +303,7 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
     };
     try {
       const samples = fetchSamples(dataset as Dataset<T>, indices, run.seed, run.epoch, position, skipped);
-      return samples instanceof Promise ? samples.then(finish, unwrap) : finish(samples);
+      return types.isPromise(samples) ? samples.then(finish, unwrap) : finish(samples);
     } catch (thrown) {
       return unwrap(thrown);
     }

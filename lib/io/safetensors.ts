@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, unlink } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
+import { types } from 'node:util';
 import { ArgumentError, FormatError } from '../native/errors.js';
 import type { StateDict } from '../nn/state.js';
 import type { Device, DeviceLike } from '../tensor/device.js';
@@ -110,7 +111,7 @@ export async function saveSafetensors(
   tensors: Readonly<StateDict> | ReadonlyMap<string, Tensor>,
   { metadata = {}, maxShardBytes = Infinity }: SaveSafetensorsOptions = {},
 ): Promise<string> {
-  const entries = new Map(tensors instanceof Map ? tensors : Object.entries(tensors));
+  const entries = new Map(types.isMap(tensors) ? tensors : Object.entries(tensors));
   for (const [name, t] of entries) checkTensor(t, 'saveSafetensors', name);
   for (const [name, text] of Object.entries(metadata))
     if (typeof text !== 'string') throw new ArgumentError(`saveSafetensors: metadata must be texts, ${name} is ${typeof text}`);

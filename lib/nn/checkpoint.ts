@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory for time: what a part of a network computes is forgotten, and computed again for the backward pass.
+import { types } from 'node:util';
 import { enableGrad, isGradEnabled } from '../autograd/mode.js';
 import { Segment } from '../autograd/recompute.js';
 import { ArgumentError, AutogradError } from '../native/errors.js';
@@ -43,7 +44,7 @@ export function checkpoint<A extends unknown[], R>(fn: Computation<A, R>, ...arg
     }
   });
   const result = segment.record(call);
-  if (result instanceof Promise) throw new ArgumentError('checkpoint: the function must not be asynchronous');
+  if (types.isPromise(result)) throw new ArgumentError('checkpoint: the function must not be asynchronous');
   return result;
 }
 

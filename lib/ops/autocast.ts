@@ -3,6 +3,7 @@
 // say so themselves, by passing their arguments through lower(), full() or widest() before they check them. The lists are
 // PyTorch's: products and convolutions are lowered; losses, softmax, exponentials, logarithms, powers and the
 // normalisations of layers and groups are computed in float32; the others take what they get.
+import { types } from 'node:util';
 import { Mode } from '../autograd/mode.js';
 import { ArgumentError } from '../native/errors.js';
 import { boolean, noMore, optionsOf } from '../native/options.js';
@@ -60,7 +61,7 @@ export function autocast<R>(dtype: 'bfloat16' | 'float16', body: () => R, option
     end();
     throw error;
   }
-  if (result instanceof Promise) return result.finally(end) as R;
+  if (types.isPromise(result)) return result.finally(end) as R;
   end();
   return result;
 }

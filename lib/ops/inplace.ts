@@ -11,8 +11,8 @@ import { dtypeCategory } from '../tensor/dtype.js';
 import { broadcastShapes, formatShape, sameShape } from '../tensor/shape.js';
 import { checkTensor, Tensor } from '../tensor/tensor.js';
 import { checkFill } from './creation.js';
-import type { BinaryId } from './kernels.js';
-import { cast, resultDType, type Operand } from './promote.js';
+import { binaryKernel, copyKernel, type BinaryId } from './kernels.js';
+import { alphaOf, cast, refuseBool, resultDType, type AlphaOptions, type Operand } from './promote.js';
 
 /** Checks that x may be changed in place, and marks it as changed. */
 export function mutate(x: Tensor, where: string): Tensor {
@@ -67,10 +67,29 @@ function inPlace(name: string, op: BinaryId) {
   };
 }
 
-export const add_ = inPlace('add_', Op.add);
-export const sub_ = inPlace('sub_', Op.sub);
+const plus_ = inPlace('add_', Op.add);
+const minus_ = inPlace('sub_', Op.sub);
 export const mul_ = inPlace('mul_', Op.mul);
 export const div_ = inPlace('div_', Op.div);
+
+// alpha other, not recorded.
+function scaled(x: Tensor, other: Operand, options: AlphaOptions | undefined, extra: boolean, where: string): Operand {
+  const alpha = alphaOf(x, other, options, extra, where);
+  if (alpha === 1) return other;
+  if (!(other instanceof Tensor)) return Number(other) * alpha;
+  const dtype = resultDType(x, other, where);
+  return binaryKernel(Op.mul, copyKernel(other, dtype), dtype === 'bool' ? Number(alpha !== 0) : alpha);
+}
+
+/** x += alpha other. @throws as add() */
+export function add_(x: Tensor, other: Operand, options?: AlphaOptions): Tensor {
+  return plus_(x, scaled(x, other, options, arguments.length > 3, 'add_'));
+}
+/** x -= alpha other. @throws as sub() */
+export function sub_(x: Tensor, other: Operand, options?: AlphaOptions): Tensor {
+  refuseBool('sub_', 'difference', x, other);
+  return minus_(x, scaled(x, other, options, arguments.length > 3, 'sub_'));
+}
 
 /** Sets all elements to `value`. @throws ArgumentError as full() */
 export function fill_(x: Tensor, value: number | boolean): Tensor {

@@ -2,14 +2,14 @@
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
-import { normalizeDims, stridesLike, type Shape } from '../tensor/shape.js';
+import { stridesLike, type Shape } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
 import { checkFloat } from './checks.js';
 import { binaryKernel, copyKernel, fullKernel, reduceKernel, selectKernel, unaryKernel } from './kernels.js';
 import { abs } from './pointwise.js';
 import { cast } from './promote.js';
-import { reduceOptions, sum, withDims, type Dims, type ReduceOptions } from './reduce.js';
+import { dimsOf, reduceOptions, sum, withDims, type Dims, type ReduceOptions } from './reduce.js';
 import { reshape } from './view.js';
 
 interface Layout {
@@ -94,7 +94,7 @@ export function norm(input: Tensor, p = 2, dim?: Dims, options?: ReduceOptions):
   const x = full(checkTensor(input, 'norm'));
   checkFloat(x, 'norm');
   if (typeof p !== 'number' || Number.isNaN(p)) throw new ArgumentError(`norm: p must be a number, got ${String(p)}`);
-  const dims = normalizeDims(dim ?? undefined, x.ndim, 'norm');
+  const dims = dimsOf(x, dim, 'norm');
   const kept = { keepdim };
   if (Math.abs(p) === Infinity) return extremeOp(x, p, dims, keepdim);
   const narrow = x.dtype === 'float16' || x.dtype === 'bfloat16';

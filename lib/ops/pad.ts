@@ -66,18 +66,22 @@ const constantOp = defineOp({
 
 // ---- the tensor's own values ---------------------------------------------------------------------------------------------
 
-// The position in 0 to n - 1 that position i, perhaps outside, stands for.
+// The position in [first, end), what negative padding leaves of n places, that position i, perhaps outside, stands for.
 const sources = {
   reflect: (i: number, n: number) => (i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i),
   replicate: (i: number, n: number) => Math.min(Math.max(i, 0), n - 1),
-  circular: (i: number, n: number) => (i < 0 ? i + n : i >= n ? i - n : i),
+  circular: (i: number, _n: number, first: number, end: number) => {
+    const size = end - first;
+    return first + ((((i - first) % size) + size) % size);
+  },
 };
 
 function borderAxis(mode: Exclude<PadMode, 'constant'>, input: number, before: number, after: number): Axis {
   if (before === 0 && after === 0) return unchanged(input);
   const source = sources[mode];
-  const taps: Axis['taps'] = (o, take) => take(source(o - before, input), 1);
-  return { input, output: input + before + after, key: `${mode} ${before}`, taps };
+  const [first, end] = [Math.max(-before, 0), input - Math.max(-after, 0)];
+  const taps: Axis['taps'] = (o, take) => take(source(o - before, input, first, end), 1);
+  return { input, output: input + before + after, key: `${mode} ${before} ${after}`, taps };
 }
 
 // How far each mode may reach, as a part of the size.

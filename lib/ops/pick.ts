@@ -6,9 +6,10 @@ import { noMore, nullable, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { rememberOrigin, run } from '../native/run.js';
 import { checkShape, formatShape, isContiguous, contiguousStrides, normalizeDim, type Shape } from '../tensor/shape.js';
-import { checkTensor, fresh, viewOf, type Tensor } from '../tensor/tensor.js';
+import { checkTensor, emptyTensor, fresh, viewOf, type Tensor } from '../tensor/tensor.js';
 import { checkIndexDType, checkInteger, checkSameDType, stridesAs } from './checks.js';
 import { binaryKernel, copyKernel, fullKernel, reduceKernel } from './kernels.js';
+import { clone, reshape } from './view.js';
 
 // ---- without autograd --------------------------------------------------------------------------------------------
 
@@ -68,10 +69,10 @@ function checkPositions(index: Tensor, where: string): void {
 /**
  * The parts of x at the given positions of `dim`, in the index's order.
  *
- * @param index [n], int64 or int32; negative positions count from the end
+ * @param index [n], int64 or int32
  * @returns x's shape with size n at `dim`
- * @throws ShapeError, DTypeError. A position out of range is found while the operation runs: reading the
- * result, or anything computed from it, throws IndexError.
+ * @throws ShapeError, DTypeError. A position outside of [0, size), negative ones too, is found while the operation runs:
+ * reading the result, or anything computed from it, throws IndexError.
  */
 export function indexSelect(x: Tensor, dim: number, index: Tensor): Tensor {
   noMore('indexSelect', arguments.length > 3);
@@ -94,6 +95,10 @@ const gatherOp = defineOp({
   gradients: [(g, ctx) => scatterKernel(ctx.params.shape, ctx.params.dim, ctx.saved(0), g)],
 });
 
+// A tensor without dimensions goes with an index that has one, and the other way round.
+const asLine = (x: Tensor): Tensor => (x.ndim === 0 ? reshape(x, [1]) : x);
+const shaped = (x: Tensor, shape: Shape): Tensor => (x.ndim === shape.length ? x : reshape(x, shape));
+
 // The index may reach less far than the tensor, but for `dim` in the tensor that it points into.
 /** @internal */
 export function checkIndex(x: Tensor, dim: number | null, index: Tensor, where: string, name: string): void {
@@ -108,8 +113,7 @@ export function checkIndex(x: Tensor, dim: number | null, index: Tensor, where: 
 /**
  * y[i, j, ...] = x[index[i, j, ...], j, ...] for dim 0, and so on for other dimensions.
  *
- * @param index int64 or int32, as many dimensions as x, none larger than x's except `dim`; negative positions count from
- * the end
+ * @param index int64 or int32, as many dimensions as x (none counts as one), none larger than x's except `dim`
  * @returns the index's shape
  * @throws as indexSelect
  */
@@ -118,8 +122,10 @@ export function gather(x: Tensor, dim: number, index: Tensor): Tensor {
   const at = normalizeDim(dim, checkTensor(x, 'gather').ndim, 'gather');
   checkTensor(index, 'gather', 'index');
   checkIndexDType(index, 'gather');
-  checkIndex(x, at, index, 'gather', 'the input');
-  return gatherOp(x, index, at);
+  if (index.numel === 0 && index.ndim !== x.ndim) return emptyTensor(index.shape, x.dtype, x.device) as Tensor;
+  const [from, positions] = [asLine(x), asLine(index)];
+  checkIndex(from, at, positions, 'gather', 'the input');
+  return shaped(gatherOp(from, positions, at), index.shape);
 }
 
 // The part of `source` that an index tensor of `shape` uses.
@@ -152,7 +158,8 @@ const scatterAddOp = defineOp({
 /**
  * x with y[index[i, j, ...], j, ...] += source[i, j, ...] for dim 0, and so on for other dimensions.
  *
- * @param index int64 or int32, as many dimensions as x and source, none larger than x's except `dim`, nor than source's
+ * @param index int64 or int32, as many dimensions as x and source (none counts as one), none larger than x's except `dim`,
+ * nor than source's
  * @param source of x's dtype
  * @throws as indexSelect
  */
@@ -163,9 +170,11 @@ export function scatterAdd(x: Tensor, dim: number, index: Tensor, source: Tensor
   checkTensor(source, 'scatterAdd', 'source');
   checkIndexDType(index, 'scatterAdd');
   checkSameDType(x, source, 'scatterAdd', 'input', 'source');
-  checkIndex(x, at, index, 'scatterAdd', 'the input');
-  checkIndex(source, null, index, 'scatterAdd', 'source');
-  return scatterAddOp(x, source, index, at);
+  if (index.numel === 0 && index.ndim !== x.ndim) return clone(x);
+  const [into, from, positions] = [asLine(x), asLine(source), asLine(index)];
+  checkIndex(into, at, positions, 'scatterAdd', 'the input');
+  checkIndex(from, null, positions, 'scatterAdd', 'source');
+  return shaped(scatterAddOp(into, from, positions, at), x.shape);
 }
 
 // ---- indexAdd --------------------------------------------------------------------------------------------------------
@@ -194,7 +203,7 @@ const indexAddOptions = optionsOf<{ alpha?: number }>({ alpha: number });
 /**
  * x with the parts of `source` along `dim` added at the given positions.
  *
- * @param index [n], int64 or int32; negative positions count from the end
+ * @param index [n], int64 or int32
  * @param source x's shape with size n at `dim`, of x's dtype
  * @param options alpha: factor of source, default 1
  * @throws as indexSelect

@@ -4,19 +4,29 @@ import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError } from '../native/errors.js';
 import { noMore } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
-import { run } from '../native/run.js';
-import { isFloating } from '../tensor/dtype.js';
+import { rememberOrigin, run } from '../native/run.js';
+import { isFloating, promoteDTypes, type DType } from '../tensor/dtype.js';
 import { broadcastShapes } from '../tensor/shape.js';
-import { checkTensor, fresh, Tensor } from '../tensor/tensor.js';
+import { checkTensor, describeValue, fresh, Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
-import { binaryKernel, copyKernel, selectKernel, sumTo, ternaryKernel, unaryKernel, type BinaryId, type UnaryId } from './kernels.js';
-import { promote, type Operand } from './promote.js';
+import {
+  binaryKernel,
+  copyKernel,
+  fullKernel,
+  selectKernel,
+  sumTo,
+  ternaryKernel,
+  unaryKernel,
+  type BinaryId,
+  type UnaryId,
+} from './kernels.js';
+import { alphaOf, cast, promote, refuseBool, resultDType, type AlphaOptions, type Operand } from './promote.js';
 import { by, unary } from './unary.js';
 
 // ---- unary -----------------------------------------------------------------------------------------------------
 
-export const neg = unary('neg', Op.neg, { gradient: (g) => unaryKernel(Op.neg, g) });
-export const abs = unary('abs', Op.abs, { gradient: by(Op.absBackward) });
+export const neg = unary('neg', Op.neg, { notOfBool: 'negative', gradient: (g) => unaryKernel(Op.neg, g) });
+export const abs = unary('abs', Op.abs, { notOfBool: 'absolute value', gradient: by(Op.absBackward) });
 export const sign = unary('sign', Op.sign, {});
 export const square = unary('square', Op.square, {
   gradient: (g, x) => binaryKernel(Op.mul, binaryKernel(Op.mul, g, 2), x),
@@ -56,11 +66,67 @@ export const cos = unary('cos', Op.cos, {
 export const erf = unary('erf', Op.erf, { float: true, gradient: by(Op.erfBackward) });
 
 const clampOp = unary<[min: number, max: number]>('clamp', Op.clamp, { attributes: 2, gradient: by(Op.clampBackward) });
-/** Limits values to [min, max]; either side may be left open. NaN stays NaN. */
-export function clamp(x: Tensor, min: number | null = null, max: number | null = null): Tensor {
+
+// With tensors as bounds: a bound that is absent is null.
+interface Bounds {
+  shapes: readonly [x: readonly number[], min: readonly number[], max: readonly number[]];
+  open: readonly [min: boolean, max: boolean];
+}
+
+const clampBetween = defineOp({
+  name: 'clamp',
+  inputs: 3,
+  forward(ctx: Context<Bounds>, x: Tensor, min: Tensor | null, max: Tensor | null): Tensor {
+    const raised = min ? binaryKernel(Op.maximum, x, min, [], 'clamp') : x;
+    ctx.save(x, min ?? x, max ?? x);
+    ctx.keep({ shapes: [x.shape, min?.shape ?? [], max?.shape ?? []], open: [!min, !max] });
+    return max ? binaryKernel(Op.minimum, raised, max, [], 'clamp') : raised;
+  },
+  backward([g], ctx) {
+    const { shapes, open } = ctx.params;
+    const [x, min, max] = [ctx.saved(0), open[0] ? null : ctx.saved(1), open[1] ? null : ctx.saved(2)];
+    const compare = (op: BinaryId, a: Tensor, b: Tensor) => binaryKernel(op, a, b, [], 'clamp', 'bool');
+    const joined = (op: BinaryId, a: Tensor | null, b: Tensor | null) => (a && b ? compare(op, a, b) : (a ?? b)!);
+    const where = (mask: Tensor, i: 0 | 1 | 2) => sumTo(selectKernel(mask, g!, 0), shapes[i]);
+    const inside = () => joined(Op.logicalAnd, min && compare(Op.ge, x, min), max && compare(Op.le, x, max));
+    // Where the lower bound is above the upper one, the result is the upper one.
+    const below = () => joined(Op.logicalAnd, compare(Op.lt, x, min!), max && compare(Op.lt, min!, max));
+    const above = () => joined(Op.logicalOr, compare(Op.gt, x, max!), min && compare(Op.lt, max!, min));
+    const masks = [inside, below, above] as const;
+    return masks.map((mask, i) => (ctx.needs[i] ? where(mask(), i as 0 | 1 | 2) : null));
+  },
+});
+
+/** A bound of clamp(): a number, a tensor that is broadcast, or null for none. */
+export type Bound = Tensor | number | null;
+
+/**
+ * Limits values to [min, max]; either side may be left open. NaN stays NaN, and a bound that is NaN makes all NaN. Where
+ * min is greater than max, the result is max. Dtypes are promoted; bounds that are tensors have gradients.
+ *
+ * @throws ArgumentError unless there is a bound, and for one that is neither a number nor a tensor
+ */
+export function clamp(x: Tensor, min: Bound = null, max: Bound = null): Tensor {
   noMore('clamp', arguments.length > 3);
+  checkTensor(x, 'clamp');
+  let dtype: DType = x.dtype;
+  let plain = true;
+  for (const bound of [min, max]) {
+    if (bound === null) continue;
+    if (typeof bound !== 'number' && !(bound instanceof Tensor))
+      throw new ArgumentError(`clamp: a bound must be a number, a Tensor or null, got ${describeValue(bound)}`);
+    plain &&= typeof bound === 'number' && bound === bound;
+    const other = resultDType(x, bound, 'clamp');
+    if (other !== dtype) dtype = promoteDTypes(dtype, other);
+  }
   if (min === null && max === null) throw new ArgumentError('clamp: min, max or both must be given');
-  return clampOp(x, min ?? -Infinity, max ?? Infinity);
+  const input = dtype === x.dtype ? x : cast(x, dtype);
+  if (plain) return clampOp(input, (min as number | null) ?? -Infinity, (max as number | null) ?? Infinity);
+  const tensorOf = (bound: Bound) => {
+    if (bound instanceof Tensor) return bound.dtype === dtype ? bound : cast(bound, dtype);
+    return bound === null ? null : (fullKernel([], bound, dtype, x.device) as Tensor);
+  };
+  return clampBetween(input, tensorOf(min), tensorOf(max));
 }
 
 function predicate(name: string, op: UnaryId) {
@@ -87,10 +153,15 @@ interface BinarySpec {
   forward?: (a: Side, b: Side) => Tensor;
   /** Whether the gradients look at the operands' values. */
   save?: boolean;
+  /** Whether integers cannot be divided by 0. */
+  divides?: boolean;
+  /** What it is that there is none of for bool; absent: there is. */
+  notOfBool?: string;
   gradients?: readonly [a: BinaryGradient, b: BinaryGradient];
 }
 
-function binary(name: string, op: BinaryId, { float = false, full: precise = false, forward, save = true, gradients }: BinarySpec) {
+function binary(name: string, op: BinaryId, spec: BinarySpec) {
+  const { float = false, full: precise = false, forward, save = true, divides = false, notOfBool, gradients } = spec;
   interface Kept {
     shapes: readonly [readonly number[], readonly number[]];
     sides: readonly [Side | null, Side | null]; // numbers; null stands for a saved tensor
@@ -120,16 +191,40 @@ function binary(name: string, op: BinaryId, { float = false, full: precise = fal
   return function (a: Operand, b: Operand): Tensor {
     noMore(name, arguments.length > 2);
     const [x, y] = precise ? promote(full(a), full(b), name, float) : promote(a, b, name, float);
-    return apply(x, y);
+    if (notOfBool !== undefined) refuseBool(name, notOfBool, x, y);
+    if (!divides || isFloating((x instanceof Tensor ? x : (y as Tensor)).dtype)) return apply(x, y);
+    if (y === 0) throw new ArgumentError(`${name}: integer division by zero`);
+    const quotient = apply(x, y);
+    rememberOrigin();
+    return quotient;
   };
 }
 
 const mulBy = (g: Tensor, x: Side) => binaryKernel(Op.mul, g, x);
 const negate = (g: Tensor) => unaryKernel(Op.neg, g);
 
-export const add = binary('add', Op.add, { save: false, gradients: [(g) => g, (g) => g] });
-export const sub = binary('sub', Op.sub, { save: false, gradients: [(g) => g, negate] });
+const plus = binary('add', Op.add, { save: false, gradients: [(g) => g, (g) => g] });
+const minus = binary('sub', Op.sub, { save: false, gradients: [(g) => g, negate] });
 export const mul = binary('mul', Op.mul, { gradients: [(g, _, b) => mulBy(g, b), (g, a) => mulBy(g, a)] });
+
+// a and alpha b, in the dtype that a and b have together.
+function scaled(a: Operand, b: Operand, alpha: number, where: string): [Operand, Operand] {
+  if (alpha === 1) return [a, b];
+  const dtype = resultDType(a, b, where);
+  const converted = (x: Operand) => (x instanceof Tensor && x.dtype !== dtype ? cast(x, dtype) : x);
+  if (!(b instanceof Tensor)) return [converted(a), Number(b) * alpha];
+  return [a, mul(converted(b), dtype === 'bool' ? alpha !== 0 : alpha)];
+}
+
+/** a + alpha b. @throws ArgumentError for an alpha with a fraction where the result is of integers */
+export function add(a: Operand, b: Operand, options?: AlphaOptions): Tensor {
+  return plus(...scaled(a, b, alphaOf(a, b, options, arguments.length > 3, 'add'), 'add'));
+}
+/** a - alpha b. @throws ArgumentError as add(); DTypeError for bool, as in PyTorch */
+export function sub(a: Operand, b: Operand, options?: AlphaOptions): Tensor {
+  refuseBool('sub', 'difference', a, b);
+  return minus(...scaled(a, b, alphaOf(a, b, options, arguments.length > 3, 'sub'), 'sub'));
+}
 /** True division: integers give float32. */
 export const div = binary('div', Op.div, {
   float: true,
@@ -145,6 +240,7 @@ function power(a: Side, b: Side): Tensor {
   return binaryKernel(Op.pow, a, b, [], 'pow');
 }
 export const pow = binary('pow', Op.pow, {
+  notOfBool: 'power',
   full: true,
   forward: power,
   gradients: [
@@ -167,11 +263,21 @@ export const minimum = binary('minimum', Op.minimum, {
     (g, a, b) => ternaryKernel(Op.minimumBackward, g, b, a),
   ],
 });
-/** a - floorDivide(a, b) * b: has the sign of the divisor, as in Python. */
+/**
+ * a - floorDivide(a, b) * b: has the sign of the divisor, as in Python.
+ * @throws as floorDivide
+ */
 export const remainder = binary('remainder', Op.remainder, {
+  notOfBool: 'remainder',
+  divides: true,
   gradients: [(g) => g, (g, a, b) => negate(mulBy(g, binaryKernel(Op.floorDivide, a, b)))],
 });
-export const floorDivide = binary('floorDivide', Op.floorDivide, {});
+/**
+ * floor(a / b), exactly.
+ * @throws DTypeError for bool. ArgumentError for integers divided by 0; on the CPU a 0 in a tensor is found while the
+ * operation runs, on a GPU it gives 0.
+ */
+export const floorDivide = binary('floorDivide', Op.floorDivide, { notOfBool: 'quotient', divides: true });
 
 /** a - truncation(a / b) * b: has the sign of the dividend, as in C. */
 export const fmod = binary('fmod', Op.fmod, {
@@ -241,14 +347,21 @@ const whereOp = defineOp({
   ],
 });
 
-/** a where the condition is true, else b; all three broadcast. */
+/**
+ * a where the condition is true, else b; all three broadcast. Two numbers give int64 if both are whole, else float32, two
+ * booleans bool.
+ */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   noMore('where', arguments.length > 3);
   checkTensor(condition, 'where', 'condition');
   if (condition.dtype !== 'bool')
     throw new ArgumentError(`where: the condition must be bool, got ${condition.dtype}`);
   if (!(a instanceof Tensor) && !(b instanceof Tensor)) {
-    const dtype = Number.isInteger(Number(a)) && Number.isInteger(Number(b)) ? 'int64' : 'float32';
+    for (const x of [a, b] as unknown[])
+      if (typeof x !== 'number' && typeof x !== 'boolean')
+        throw new ArgumentError(`where: expected tensors, numbers or booleans, got ${describeValue(x)}`);
+    const bool = typeof a === 'boolean' && typeof b === 'boolean';
+    const dtype = bool ? 'bool' : Number.isInteger(Number(a)) && Number.isInteger(Number(b)) ? 'int64' : 'float32';
     const model = fresh([], dtype, condition.device);
     run(Op.fill, [], [model], [Number(a)]);
     return whereOp(condition, model as Tensor, Number(b));

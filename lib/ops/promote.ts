@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // PyTorch's type promotion.
-import { ArgumentError } from '../native/errors.js';
+import { ArgumentError, DTypeError } from '../native/errors.js';
+import { number, optionsOf } from '../native/options.js';
 import { dtypeCategory, isFloating, promoteDTypes, type DType } from '../tensor/dtype.js';
 import { describeValue, Tensor } from '../tensor/tensor.js';
 import { defineOp, type Context } from '../autograd/op.js';
@@ -44,6 +45,29 @@ export function resultDType(a: Operand, b: Operand, where: string): DType {
   if (Number.isInteger(scalar)) return t.dtype === 'bool' ? 'int64' : t.dtype;
   return isFloating(t.dtype) ? t.dtype : 'float32';
 }
+
+export interface AlphaOptions {
+  /** Factor of the second operand. Default 1. */
+  alpha?: number;
+}
+const alphaOptions = optionsOf<AlphaOptions>({ alpha: number });
+
+/** @throws ArgumentError for an alpha with a fraction where the result is of integers */
+export function alphaOf(a: Operand, b: Operand, options: AlphaOptions | undefined, extra: boolean, where: string): number {
+  if (options === undefined && !extra) return 1;
+  const { alpha = 1 } = alphaOptions(where, options, extra);
+  const dtype = resultDType(a, b, where);
+  if (!isFloating(dtype) && !Number.isInteger(alpha))
+    throw new ArgumentError(`${where}: alpha must be an integer for operands of dtype ${dtype}, got ${alpha}`);
+  return alpha;
+}
+
+/** @throws DTypeError if an operand is bool: as in PyTorch, there is no such thing as a `what` of bool */
+export function refuseBool(where: string, what: string, a: Operand, b?: Operand): void {
+  if (isBool(a) || isBool(b))
+    throw new DTypeError(`${where}: there is no ${what} of bool; convert with to(), or use logicalXor() or logicalNot()`);
+}
+const isBool = (x: Operand | undefined): boolean => typeof x === 'boolean' || (x instanceof Tensor && x.dtype === 'bool');
 
 /** Both operands in the dtype of the result; `float` makes integers float32 first. */
 export function promote(a: Operand, b: Operand, where: string, float = false): [Tensor | number, Tensor | number] {

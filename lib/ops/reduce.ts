@@ -52,6 +52,12 @@ const countOf = ({ shape, dims }: Kept): number => numelOf(dims.map((i) => shape
 // sum and prod of integers are int64.
 const wide = (dtype: DType): DType => (isFloating(dtype) ? dtype : 'int64');
 
+/** @internal The dimensions that a reduction is asked for. None at all stand for all of them, as in PyTorch. */
+export function dimsOf(x: Tensor, dim: Dims | undefined, where: string): number[] {
+  const all = dim === undefined || dim === null || (Array.isArray(dim) && dim.length === 0);
+  return normalizeDims(all ? undefined : dim, checkTensor(x, where).ndim, where);
+}
+
 function reduction(
   name: string,
   op: ReduceId,
@@ -73,8 +79,7 @@ function reduction(
     ],
   });
   return (x: Tensor, dim?: Dims, { keepdim = false }: ReduceOptions = {}): Tensor => {
-    const dims = normalizeDims(dim ?? undefined, checkTensor(x, name).ndim, name);
-    return apply(x, dims, keepdim);
+    return apply(x, dimsOf(x, dim, name), keepdim);
   };
 }
 
@@ -82,10 +87,10 @@ const as = (x: Tensor, dtype: DType | undefined, where: string): Tensor =>
   dtype === undefined || checkDType(dtype, where) === checkTensor(x, where).dtype ? x : cast(x, dtype);
 
 const sumOp = reduction('sum', Op.sum, wide, spread);
-/** Sum. Integers and bool are summed as int64 unless a dtype is given. */
+/** Sum. Integers and bool are summed as int64; a dtype that is given is that of the result too. */
 export function sum(x: Tensor, dim?: Dims, options?: SumOptions): Tensor {
   options = sumOptions('sum', options, arguments.length > 3);
-  return sumOp(full(as(x, options.dtype, 'sum')), dim, options);
+  return as(sumOp(full(as(x, options.dtype, 'sum')), dim, options), options.dtype, 'sum');
 }
 
 const meanOp = reduction('mean', Op.mean, (d) => d, (g, kept) =>
@@ -115,10 +120,10 @@ const prodOp = reduction(
   'input',
 );
 
-/** Product. Integers and bool are multiplied as int64 unless a dtype is given. */
+/** Product. Integers and bool are multiplied as int64; a dtype that is given is that of the result too. */
 export function prod(x: Tensor, dim?: Dims, options?: SumOptions): Tensor {
   options = sumOptions('prod', options, arguments.length > 3);
-  return prodOp(full(as(x, options.dtype, 'prod')), dim, options);
+  return as(prodOp(full(as(x, options.dtype, 'prod')), dim, options), options.dtype, 'prod');
 }
 
 function asNumbers(mask: Tensor, dtype: DType): Tensor {
@@ -195,26 +200,31 @@ const varOptions = optionsOf<VarOptions>({ ...reduceOptions.schema, correction: 
 export function variance(x: Tensor, dim?: Dims, options?: VarOptions): Tensor {
   const { keepdim = false, correction = 1 } = varOptions('var', options, arguments.length > 3);
   requireFloat(x, 'var');
-  return varOp(x, normalizeDims(dim ?? undefined, x.ndim, 'var'), keepdim, correction);
+  return varOp(x, dimsOf(x, dim, 'var'), keepdim, correction);
 }
 
 /** Standard deviation. */
 export function std(x: Tensor, dim?: Dims, options?: VarOptions): Tensor {
   const { keepdim = false, correction = 1 } = varOptions('std', options, arguments.length > 3);
   requireFloat(x, 'std');
-  return stdOp(x, normalizeDims(dim ?? undefined, x.ndim, 'std'), keepdim, correction);
+  return stdOp(x, dimsOf(x, dim, 'std'), keepdim, correction);
 }
 
 const toBool = (): DType => 'bool';
 const anyOp = reduction('any', Op.any, toBool, null);
 const allOp = reduction('all', Op.all, toBool, null);
+// Unlike other reductions, and as in PyTorch: an empty list of dimensions reduces none.
+function truth(reduce: typeof anyOp, x: Tensor, dim: Dims | undefined, options: ReduceOptions, where: string): Tensor {
+  if (Array.isArray(dim) && dim.length === 0) return as(checkTensor(x, where), 'bool', where);
+  return reduce(x, dim, options);
+}
 /** Whether any element is not zero. */
 export function any(x: Tensor, dim?: Dims, options?: ReduceOptions): Tensor {
-  return anyOp(x, dim, reduceOptions('any', options, arguments.length > 3));
+  return truth(anyOp, x, dim, reduceOptions('any', options, arguments.length > 3), 'any');
 }
 /** Whether all elements are not zero. */
 export function all(x: Tensor, dim?: Dims, options?: ReduceOptions): Tensor {
-  return allOp(x, dim, reduceOptions('all', options, arguments.length > 3));
+  return truth(allOp, x, dim, reduceOptions('all', options, arguments.length > 3), 'all');
 }
 
 function requireFloat(x: Tensor, where: string): void {
@@ -223,7 +233,6 @@ function requireFloat(x: Tensor, where: string): void {
 }
 
 function requireElements(x: Tensor, dim: Dims | undefined, where: string): void {
-  const dims = normalizeDims(dim ?? undefined, checkTensor(x, where).ndim, where);
-  if (dims.some((i) => x.shape[i] === 0))
+  if (dimsOf(x, dim, where).some((i) => x.shape[i] === 0))
     throw new ShapeError(`${where}: cannot reduce dimensions of size 0, got shape ${formatShape(x.shape)}`);
 }

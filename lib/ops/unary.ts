@@ -9,7 +9,7 @@ import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
 import { rewrite } from './inplace.js';
 import { binaryKernel, copyKernel, unaryKernel, zerosLikeKernel, type BinaryId, type UnaryId } from './kernels.js';
-import { floating } from './promote.js';
+import { floating, refuseBool } from './promote.js';
 
 type Attributes = readonly number[];
 
@@ -22,6 +22,8 @@ export interface UnarySpec {
   save?: 'input' | 'output' | ((attrs: Attributes) => 'input' | 'output');
   /** The gradient; absent: zero nearly everywhere. */
   gradient?: (g: Tensor, saved: Tensor, attrs: Attributes) => Tensor;
+  /** What it is that there is none of for bool; absent: there is. */
+  notOfBool?: string;
   /** How many numbers come after the tensor. Default 0. */
   attributes?: number;
 }
@@ -39,7 +41,7 @@ export const by =
     binaryKernel(op, g, saved, attrs);
 
 export function unary<Attrs extends Attributes = []>(name: string, op: UnaryId, spec: UnarySpec): Unary<Attrs> {
-  const { float = false, full: precise = false, save = 'input', gradient, attributes = 0 } = spec;
+  const { float = false, full: precise = false, save = 'input', notOfBool, gradient, attributes = 0 } = spec;
   const savesInput = (attrs: Attributes) => (typeof save === 'string' ? save : save(attrs)) === 'input';
   const gradients = gradient
     ? [(g: Tensor, ctx: Context<Attributes>) => gradient(g, ctx.saved(0), ctx.params)]
@@ -69,6 +71,7 @@ export function unary<Attrs extends Attributes = []>(name: string, op: UnaryId, 
   const outOfPlace = (x: Tensor, ...attrs: Attrs): Tensor => {
     noMore(name, attrs.length > attributes);
     checkTensor(x, name);
+    if (notOfBool !== undefined) refuseBool(name, notOfBool, x);
     return apply(precise ? full(floating(x)) : float ? floating(x) : x, attrs);
   };
   const inPlace = (x: Tensor, ...attrs: Attrs): Tensor => {

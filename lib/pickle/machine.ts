@@ -2,6 +2,7 @@
 // Reads Python's pickles without running them. A pickle is a program for a stack machine whose dangerous instructions
 // import a function by name and call it. Here a name is looked up in a table that the caller gives, and what stands
 // there is TypeScript that checks its arguments and makes data; any other name is an error.
+import { types } from 'node:util';
 import { FormatError } from '../native/errors.js';
 import { ForbiddenGlobalError } from './errors.js';
 import { Code, opcodeName } from './opcodes.js';
@@ -206,7 +207,7 @@ class Machine {
     for (const item of items) (target as Set<unknown>).add(this.key(item));
   }
   private key(value: unknown): unknown {
-    if (typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array))
+    if (typeof value === 'object' && value !== null && !Array.isArray(value) && !types.isUint8Array(value))
       this.fail('a key that cannot be one');
     return value;
   }

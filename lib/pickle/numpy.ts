@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // NumPy's arrays and numbers in pickles, as training checkpoints and data sets hold them.
+import { types as brands } from 'node:util';
 import { Global, small, type Call } from './machine.js';
 
 /** Element types of arrays, by NumPy's codes. */
@@ -108,7 +109,7 @@ function fill(
   if (typeof data === 'string') charge(data.length);
   const bytes = typeof data === 'string' ? Uint8Array.from(Buffer.from(data, 'latin1')) : data;
   const expected = (shape as number[]).reduce((n, size) => n * size, 1) * dtype.itemSize;
-  if (!(bytes instanceof Uint8Array) || bytes.length !== expected)
+  if (!brands.isUint8Array(bytes) || bytes.length !== expected)
     return fail(`an array of shape [${shape.join(', ')}] of ${dtype.name} does not have its ${expected} bytes`);
   if (dtype.bigEndian) charge(bytes.length);
   array.data = dtype.bigEndian ? swapBytes(bytes, dtype.itemSize) as Uint8Array<ArrayBuffer> : bytes as Uint8Array<ArrayBuffer>;

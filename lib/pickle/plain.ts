@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From what a pickle holds to plain JavaScript values.
+import { types } from 'node:util';
 import type { OrderedDict } from './machine.js';
 
 /** Whether a dict becomes an object: its keys are strings and integers, and no two of them the same property. */
@@ -29,7 +30,7 @@ export function toPlain(
   const open: (() => void)[] = [];
 
   function convert(value: unknown): unknown {
-    if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
+    if (typeof value !== 'object' || value === null || types.isUint8Array(value)) return value;
     if (results.has(value)) return results.get(value);
     let result: unknown;
     if (Array.isArray(value)) {

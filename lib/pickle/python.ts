@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Python's own types of data, for PickleRules.globals.
+import { types } from 'node:util';
 import { Global, OrderedDict, type Call } from './machine.js';
 
 function items({ args, charge, fail }: Call): readonly unknown[] {
@@ -34,7 +35,7 @@ function encode({ args: [text, encoding], charge, fail }: Call): Uint8Array {
 
 function bytes({ args: [value], charge, fail }: Call): Uint8Array {
   if (value === undefined) return new Uint8Array(0);
-  if (!(value instanceof Uint8Array)) return fail('expected bytes');
+  if (!types.isUint8Array(value)) return fail('expected bytes');
   charge(value.length);
   return Uint8Array.from(value);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { types } from 'node:util';
 import { ArgumentError } from '../native/errors.js';
 import { Code } from './opcodes.js';
 
@@ -93,7 +94,7 @@ export class PickleWriter {
     if (this.open.has(value)) throw new ArgumentError(`${this.where}: ${path} contains itself`);
     if (this.open.size >= MAX_DEPTH) throw new ArgumentError(`${this.where}: ${path} is nested more than ${MAX_DEPTH} deep`);
     this.open.add(value);
-    if (value instanceof Uint8Array) this.bytes(value);
+    if (types.isUint8Array(value)) this.bytes(value);
     else if (Array.isArray(value)) this.list(value, path);
     else if (value instanceof Set) this.set(value, path);
     else if (value instanceof Map) this.dict(value, path);

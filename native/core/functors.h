@@ -30,6 +30,29 @@ LENODE_HD bool is_nan(T x) {
   return x != x;
 }
 
+// Sums, differences and products; those of integers wrap around, which signed arithmetic leaves undefined.
+template <class T>
+LENODE_HD T plus(T a, T b) {
+  if constexpr (is_float_v<T>) return a + b;
+  else return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+template <class T>
+LENODE_HD T minus(T a, T b) {
+  if constexpr (is_float_v<T>) return a - b;
+  else return static_cast<T>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
+}
+template <class T>
+LENODE_HD T times(T a, T b) {
+  if constexpr (is_float_v<T>) return a * b;
+  else return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+}
+
+// A float as an integer, by truncation; what does not fit is INT64_MIN, as x86 has it.
+template <class T>
+LENODE_HD int64_t to_integer(T x) {
+  return x >= T(-0x1p63) && x < T(0x1p63) ? static_cast<int64_t>(x) : INT64_MIN;
+}
+
 // exp and friends in the type's own precision: a bare exp(float) would be computed in double on the host.
 LENODE_HD float exp_(float x) { return ::expf(x); }
 LENODE_HD double exp_(double x) { return ::exp(x); }
@@ -130,10 +153,13 @@ LENODE_HD T tanh_softplus(T x) {
   LENODE_HD T name::apply(T a, T b, T c)
 
 // ---- unary -----------------------------------------------------------------------------------------------------
-LENODE_UNARY_FUNCTOR(neg) { return -x; }
-LENODE_UNARY_FUNCTOR(abs) { return x < T(0) ? -x : (x == T(0) ? T(0) : x); }
+LENODE_UNARY_FUNCTOR(neg) {
+  if constexpr (is_float_v<T>) return -x;
+  else return minus(T(0), x);
+}
+LENODE_UNARY_FUNCTOR(abs) { return x < T(0) ? neg::apply(x, p) : (x == T(0) ? T(0) : x); }
 LENODE_UNARY_FUNCTOR(sign) { return T((x > T(0)) - (x < T(0))); }  // NaN gives 0, as in PyTorch
-LENODE_UNARY_FUNCTOR(square) { return x * x; }
+LENODE_UNARY_FUNCTOR(square) { return times(x, x); }
 LENODE_UNARY_FUNCTOR(relu) { return x < T(0) ? T(0) : x; }  // this order lets NaN pass
 LENODE_UNARY_FUNCTOR(clamp) {
   const T low = x < p.p[0] ? p.p[0] : x;
@@ -218,9 +244,9 @@ LENODE_PREDICATE_FUNCTOR(isfinite) { return !is_nan(x - x); }
 LENODE_PREDICATE_FUNCTOR(isinf) { return is_nan(x - x) && !is_nan(x); }
 
 // ---- binary ----------------------------------------------------------------------------------------------------
-LENODE_BINARY_FUNCTOR(add) { return a + b; }
-LENODE_BINARY_FUNCTOR(sub) { return a - b; }
-LENODE_BINARY_FUNCTOR(mul) { return a * b; }
+LENODE_BINARY_FUNCTOR(add) { return plus(a, b); }
+LENODE_BINARY_FUNCTOR(sub) { return minus(a, b); }
+LENODE_BINARY_FUNCTOR(mul) { return times(a, b); }
 LENODE_BINARY_FUNCTOR(div) { return a / b; }
 LENODE_BINARY_FUNCTOR(pow) {
   if constexpr (is_float_v<T>) {
@@ -229,8 +255,8 @@ LENODE_BINARY_FUNCTOR(pow) {
     if (b < 0) return a == 1 ? 1 : (a == -1 ? (b % 2 ? -1 : 1) : 0);
     T result = 1;
     for (T e = b; e > 0; e >>= 1) {
-      if (e & 1) result *= a;
-      a *= a;
+      if (e & 1) result = times(result, a);
+      a = times(a, a);
     }
     return result;
   }
@@ -258,7 +284,7 @@ LENODE_BINARY_FUNCTOR(floor_divide) {
     return q - whole > T(0.5) ? whole + T(1) : whole;
   } else {
     if (b == 0) return 0;
-    if (b == -1) return T(0) - a;
+    if (b == -1) return minus(T(0), a);
     const T q = a / b;
     return (a % b != 0 && ((a < 0) != (b < 0))) ? q - 1 : q;
   }

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "core/error.h"
+#include "core/functors.h"
 #include "cpu/conv_geometry.h"
 #include "cpu/parallel.h"
 
@@ -27,6 +28,10 @@ struct Array {
 
 template <class T>
 using Sum = std::conditional_t<std::is_floating_point_v<T>, double, int64_t>;
+template <class T>
+void add_product(Sum<T>& sum, T a, T b) {
+  sum = functor::plus(sum, functor::times(Sum<T>(a), Sum<T>(b)));
+}
 
 // body(position) for every position of a box.
 template <class Body>
@@ -72,7 +77,7 @@ void forward(const ConvGeometry& g, const TensorView& x_view, const TensorView& 
         for_each(g.kernel, [&](const int64_t(&p)[3]) {
           int64_t i[3];
           if (!input_position(g, o, p, i)) return;
-          for (int64_t c = 0; c < group_c; ++c) sum += Sum<T>(x.at(n, first_c + c, i)) * weight.at(k, c, p);
+          for (int64_t c = 0; c < group_c; ++c) add_product(sum, x.at(n, first_c + c, i), weight.at(k, c, p));
         });
         y.at(n, k, o) = static_cast<T>(relu && sum < 0 ? Sum<T>(0) : sum);
       });
@@ -94,7 +99,7 @@ void backward_input(const ConvGeometry& g, const TensorView& grad_view, const Te
           int64_t o[3];
           if (!output_position(g, i, p, o)) return;
           for (int64_t k = first_k; k < first_k + group_k; ++k)
-            sum += Sum<T>(grad.at(n, k, o)) * weight.at(k, c % group_c, p);
+            add_product(sum, grad.at(n, k, o), weight.at(k, c % group_c, p));
         });
         d_x.at(n, c, i) = static_cast<T>(sum);
       });
@@ -115,13 +120,13 @@ void backward_weight(const ConvGeometry& g, const TensorView& grad_view, const T
           for (int64_t n = 0; n < g.n; ++n)
             for_each(g.out, [&](const int64_t(&o)[3]) {
               int64_t i[3];
-              if (input_position(g, o, p, i)) sum += Sum<T>(grad.at(n, k, o)) * x.at(n, k / group_k * group_c + c, i);
+              if (input_position(g, o, p, i)) add_product(sum, grad.at(n, k, o), x.at(n, k / group_k * group_c + c, i));
             });
           d_weight.at(k, c, p) = static_cast<T>(sum);
         });
       if (!d_bias.present()) continue;
       Sum<T> sum = 0;
-      for (int64_t n = 0; n < g.n; ++n) for_each(g.out, [&](const int64_t(&o)[3]) { sum += grad.at(n, k, o); });
+      for (int64_t n = 0; n < g.n; ++n) for_each(g.out, [&](const int64_t(&o)[3]) { add_product(sum, grad.at(n, k, o), T(1)); });
       d_bias.ptr<T>()[k * d_bias.strides[0]] = static_cast<T>(sum);
     }
   });

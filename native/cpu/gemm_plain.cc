@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "core/error.h"
+#include "core/functors.h"
 #include "cpu/gemm.h"
 #include "cpu/parallel.h"
 
@@ -43,7 +44,7 @@ void row_block(const Gemm& g, int64_t batch, int64_t row, int64_t rows, Block<T>
       for (int64_t i = 0; i < rows; ++i)
         for (int64_t p = 0; p < depth; ++p) {
           const Sum<T> factor = a[i * g.a.row + (k + p) * g.a.col];
-          for (int64_t j = 0; j < kCols; ++j) block.sum[i][j] += factor * block.panel[p][j];
+          for (int64_t j = 0; j < kCols; ++j) block.sum[i][j] = functor::plus(block.sum[i][j], functor::times(factor, block.panel[p][j]));
         }
     }
     for (int64_t i = 0; i < rows; ++i)

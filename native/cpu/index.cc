@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/functors.h"
 #include "cpu/convert.h"
 #include "cpu/copy.h"
 #include "cpu/handlers.h"
@@ -23,7 +24,7 @@ struct Bool {
 inline void accumulate(Bool& y, Bool x) { y.byte = y.byte != 0 || x.byte != 0; }
 template <class T>
 inline void accumulate(T& y, T x) {
-  y += x;
+  y = functor::plus(y, x);
 }
 
 // Half types are added up in float32 and rounded once: small terms would be lost one after the other.
@@ -64,15 +65,13 @@ TensorView positions_view(std::vector<int64_t>& values, const TensorView& shape)
   return view;
 }
 
-// All values of an index tensor in logical order, counted from the start of a dimension of `size`.
-std::vector<int64_t> positions(const Call& call, const TensorView& index, int64_t size, bool negative = true) {
+// All values of an index tensor in logical order: positions in a dimension of `size`.
+std::vector<int64_t> positions(const Call& call, const TensorView& index, int64_t size) {
   std::vector<int64_t> result(static_cast<size_t>(index.numel()));
   copy_view(index, positions_view(result, index));
   for (size_t i = 0; i < result.size(); ++i) {
-    const int64_t value = result[i] < 0 && negative ? result[i] + size : result[i];
-    if (value < 0 || value >= size)
+    if (result[i] < 0 || result[i] >= size)
       fail_on_index(op_info(call.op).name, result[i], static_cast<int64_t>(i), size);
-    result[i] = value;
   }
   return result;
 }
@@ -337,7 +336,7 @@ void op_one_hot(Context&, const Call& call) {
   const TensorView& y = call.out(op::one_hot::out::y);
   require(y.rank == index.rank + 1, "one_hot: expected an output with one more dimension");
   const int64_t classes = y.dims[index.rank];
-  std::vector<int64_t> values = positions(call, index, classes, false);
+  std::vector<int64_t> values = positions(call, index, classes);
   const TensorView where = with_dim(positions_view(values, index), index.rank, y.rank);
   const Lines lines({{&y, Compute::int64, true}, {&where, Compute::int64}}, index.rank);
   lines.run(lines.slots(classes), [&](int, void* const* p) {

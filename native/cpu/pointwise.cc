@@ -2,6 +2,8 @@
 // Pointwise ops: one contiguous loop per functor and compute type; run_blocks() does the rest.
 #include "cpu/simd_math.h"
 
+#include <algorithm>
+
 #include "cpu/convert.h"
 #include "cpu/handlers.h"
 #include "cpu/parallel.h"
@@ -146,6 +148,32 @@ DType operand_dtype(const Call& call) {
   fail(ErrorCode::invalid, std::string(op_info(call.op).name) + ": expected at least one tensor operand");
 }
 
+// Whether an integer tensor has a 0 anywhere: what cannot be divided by.
+bool has_zero(const TensorView& view) {
+  constexpr int64_t kBlock = 512;
+  const StridedLoop loop = make_loop({&view});
+  const Load load = load_function(view.dtype, Compute::int64);
+  int64_t block[kBlock];
+  for (Walker walker(loop, 0); walker.position() < loop.numel;) {
+    const int64_t n = std::min(kBlock, walker.left_in_row());
+    load(at(view, walker.offset(0)), loop.inner_stride(0), block, n);
+    if (std::find(block, block + n, 0) != block + n) return true;
+    walker.advance(n);
+  }
+  return false;
+}
+
+template <class F>
+constexpr bool kDivides = std::is_same_v<F, functor::remainder> || std::is_same_v<F, functor::floor_divide> ||
+                           std::is_same_v<F, functor::fmod>;
+
+void refuse_zero(const Call& call) {
+  const TensorView &b = call.in(1), &y = call.out(0);
+  if (compute_of(y.dtype) != Compute::int64 || y.numel() == 0) return;
+  if (b.present() ? has_zero(b) : call.f(0) == 0)
+    fail(ErrorCode::invalid, std::string(op_info(call.op).name) + ": integer division by zero");
+}
+
 }  // namespace
 
 template <class F>
@@ -168,6 +196,7 @@ void run_predicate(Context&, const Call& call) {
 
 template <class F>
 void run_binary(Context&, const Call& call) {
+  if constexpr (kDivides<F>) refuse_zero(call);
   if constexpr (std::is_same_v<F, functor::add>) {
     const DType dtype = call.out(0).dtype;
     if (dtype == DType::float32 ? add_rows<float>(call) : dtype == DType::bfloat16 && add_rows<BFloat16>(call)) return;

@@ -21,6 +21,21 @@ constexpr int64_t kFoldWidth = 64;  // narrower columns are widened by taking se
 
 template <class T>
 using SumType = std::conditional_t<std::is_floating_point_v<T>, double, int64_t>;
+// Vectors of integers wrap around if they are unsigned.
+template <class T, class Float>
+using LaneType = std::conditional_t<std::is_floating_point_v<T>, Float, uint64_t>;
+
+// Of scalars, or of vectors.
+template <class A>
+LENODE_HD A plus(A a, A b) {
+  if constexpr (std::is_arithmetic_v<A>) return functor::plus(a, b);
+  else return a + b;
+}
+template <class A>
+LENODE_HD A times(A a, A b) {
+  if constexpr (std::is_arithmetic_v<A>) return functor::times(a, b);
+  else return a * b;
+}
 
 // Acc: the accumulator. Lane: the type in which rows are folded, at most kFlush elements before a lane is merged into
 // an Acc. step(accumulator, element, centre) serves scalars and vectors alike, so it is written without && and ||;
@@ -28,13 +43,15 @@ using SumType = std::conditional_t<std::is_floating_point_v<T>, double, int64_t>
 template <class T>
 struct Sum {
   using Acc = SumType<T>;
-  using Lane = T;
+  using Lane = LaneType<T, T>;
   static constexpr int64_t kFlush = 16;
   static constexpr Acc init() { return 0; }
-  template <class A, class X, class M>
-  static LENODE_HD A step(A a, X x, M) { return a + x; }
-  static LENODE_HD Acc four(Acc acc, T a, T b, T c, T d, double) { return acc + ((a + b) + (c + d)); }
-  static LENODE_HD Acc merge(Acc a, Acc b) { return a + b; }
+  template <class A, class M>
+  static LENODE_HD A step(A a, A x, M) { return plus(a, x); }
+  static LENODE_HD Acc four(Acc acc, T a, T b, T c, T d, double) {
+    return plus(acc, static_cast<Acc>(plus(plus(a, b), plus(c, d))));
+  }
+  static LENODE_HD Acc merge(Acc a, Acc b) { return plus(a, b); }
 };
 
 // The lanes of all other reductions are exact enough for rows of any length.
@@ -58,9 +75,10 @@ struct SquaredDeviation : Plain<SquaredDeviation<T>, double> {
 };
 template <class T>
 struct Prod : Plain<Prod<T>, SumType<T>> {
+  using Lane = LaneType<T, double>;
   static constexpr SumType<T> init() { return 1; }
-  template <class A, class X, class M>
-  static LENODE_HD A step(A a, X x, M) { return a * x; }
+  template <class A, class M>
+  static LENODE_HD A step(A a, A x, M) { return times(a, x); }
 };
 template <class T>
 struct Max : Plain<Max<T>, T> {

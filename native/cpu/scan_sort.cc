@@ -126,10 +126,12 @@ void op_sort(Context&, const Call& call) { sort_lines(call, call.i(op::sort::att
 void op_topk(Context&, const Call& call) { sort_lines(call, call.i(op::topk::attr::largest) != 0); }
 
 void op_cumsum(Context&, const Call& call) {
-  scan(call, 0, [](auto& sum, auto x) { sum += x; });
+  scan(call, 0, [](auto& sum, auto x) { sum = functor::plus(sum, static_cast<std::decay_t<decltype(sum)>>(x)); });
 }
 void op_cumprod(Context&, const Call& call) {
-  scan(call, 1, [](auto& product, auto x) { product *= x; });
+  scan(call, 1, [](auto& product, auto x) {
+    product = functor::times(product, static_cast<std::decay_t<decltype(product)>>(x));
+  });
 }
 
 }  // namespace lenode::cpu

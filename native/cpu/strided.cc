@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/functors.h"
 #include "cpu/convert.h"
 #include "cpu/parallel.h"
 
@@ -23,13 +24,15 @@ inline To convert(From x) {
   if constexpr (std::is_same_v<From, Bool>) {
     return static_cast<To>(x.byte != 0);
   } else if constexpr (std::is_same_v<From, Half> || std::is_same_v<From, BFloat16>) {
-    return static_cast<To>(to_float(x));
+    return convert<To>(to_float(x));
   } else if constexpr (std::is_same_v<To, Half>) {
     return to_half(static_cast<float>(x));
   } else if constexpr (std::is_same_v<To, BFloat16>) {
     return to_bfloat16(static_cast<float>(x));
   } else if constexpr (std::is_same_v<To, Bool>) {
     return {static_cast<uint8_t>(x != From(0))};
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    return static_cast<To>(functor::to_integer(x));
   } else {
     return static_cast<To>(x);
   }

@@ -31,7 +31,7 @@ LENODE_HD int64_t widen(int64_t x) { return x; }
 LENODE_HD int64_t widen(uint8_t x) { return x; }
 LENODE_HD int64_t widen(bool x) { return x; }
 
-// A float becomes an integer by truncation, and wraps as on the CPU; anything becomes bool by != 0.
+// A float becomes an integer by truncation as on the CPU; anything becomes bool by != 0.
 template <class S, class T>
 LENODE_HD S narrow(T x) {
   if constexpr (std::is_same_v<S, Half>) {
@@ -43,7 +43,8 @@ LENODE_HD S narrow(T x) {
   } else if constexpr (std::is_same_v<S, bool>) {
     return x != T(0);
   } else if constexpr (std::is_integral_v<S>) {
-    return static_cast<S>(static_cast<int64_t>(x));
+    if constexpr (std::is_floating_point_v<T>) return static_cast<S>(functor::to_integer(x));
+    else return static_cast<S>(x);
   } else {
     return static_cast<S>(x);
   }

@@ -19,10 +19,9 @@ struct IndexSource {
 
   // The position in [0, limit), or -1 after a report.
   __device__ int64_t at(int64_t offset, int64_t position) const {
-    const int64_t given = load_index(data, dtype, offset);
-    const int64_t value = given < 0 ? given + limit : given;
+    const int64_t value = load_index(data, dtype, offset);
     if (value >= 0 && value < limit) return value;
-    guard.report(given, position);
+    guard.report(value, position);
     return -1;
   }
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Resizing by separable filters, with PyTorch's numbers: floats with float weights, bytes with weights that are integers
 // over a power of two, rounded after each of the two passes.
+import { types } from 'node:util';
 import type { Image, Pixels } from '../image.js';
 
 export type Interpolation = 'nearest' | 'nearest-exact' | 'bilinear' | 'bicubic';
@@ -84,7 +85,7 @@ type Weights = { values: Int32Array | Float64Array; bits: number };
 
 // Along the rows of an array [outer, from, inner].
 function pass(source: Pixels, target: Pixels, outer: number, from: number, to: number, inner: number, t: Taps): void {
-  const bytes = source instanceof Uint8Array;
+  const bytes = types.isUint8Array(source);
   const { values, bits }: Weights = bytes ? integerWeights(t) : { values: t.weights, bits: 0 };
   const half = bits > 0 ? 1 << (bits - 1) : 0;
   for (let o = 0; o < outer; o++) {
