@@ -75,6 +75,11 @@ describe('integers', () => {
     const row = full([1, 4], 2 ** 62, { dtype: 'int64' });
     expect(big(row.matmul(full([4, 1], 3, { dtype: 'int64' })))).toEqual([BigInt.asIntN(64, 12n * 2n ** 62n)]);
   });
+  test('negative powers', () => {
+    expect(() => arange(3).pow(-1)).toThrow(ArgumentError);
+    expect(big(tensor([-3n, 2n, 1n, -1n]).pow(tensor([-1n, -1n, -1n, -3n])))).toEqual([0n, 0n, 1n, -1n]);
+    expect(list(arange(1, 3).pow(-0.5).round())).toEqual([1, 1]);
+  });
   test('int32 and uint8 wrap around', () => {
     expect(list(tensor([2 ** 31 - 1], { dtype: 'int32' }).add(1))).toEqual([-(2 ** 31)]);
     expect(list(tensor(new Uint8Array([200])).add(100))).toEqual([44]);
@@ -91,7 +96,11 @@ describe('integers', () => {
   test('division by zero', () => {
     const x = arange(5);
     for (const divide of [() => x.floorDivide(0), () => x.remainder(0)]) expect(divide).toThrow(/^\w+: integer division by zero/);
-    for (const divide of [() => x.floorDivide(zeros([5], { dtype: 'int64' })), () => x.remainder(tensor(0n)), () => x.to('uint8').remainder(tensor(new Uint8Array([1, 2, 0, 3, 4])))])
+    for (const divide of [
+      () => x.floorDivide(zeros([5], { dtype: 'int64' })),
+      () => x.remainder(tensor(0n)),
+      () => x.to('uint8').remainder(tensor(new Uint8Array([1, 2, 0, 3, 4]))),
+    ])
       expect(() => divide().dataSync()).toThrow(ArgumentError);
     expect(x.narrow(0, 0, 0).floorDivide(tensor(0n)).shape).toEqual([0]);
     expect(list(x.to('float32').floorDivide(0))).toEqual([NaN, Infinity, Infinity, Infinity, Infinity]);
@@ -335,4 +344,41 @@ describe.each(['float32', 'float64', 'bfloat16'] as const)('batched products of 
     expect(list(column.matmul(row))).toEqual(list(column.clone().contiguous().matmul(row)));
     expect(list(column.transpose(1, 2).matmul(column))).toEqual(list(column.transpose(1, 2).contiguous().matmul(column.contiguous())));
   });
+});
+
+describe('div with a roundingMode', () => {
+  test.each<[string, Tensor, string, number[]]>([
+    ['integers', arange(-7, 8, 14).div(2, { roundingMode: 'trunc' }), 'int64', [-3, 3]],
+    ['integers, downwards', arange(-7, 8, 14).div(2, { roundingMode: 'floor' }), 'int64', [-4, 3]],
+    ['floats', tensor([7, -7]).div(2, { roundingMode: 'trunc' }), 'float32', [3, -3]],
+    ['floats, downwards', tensor([7, -7]).div(2, { roundingMode: 'floor' }), 'float32', [3, -4]],
+    ['a fraction', arange(-7, 8, 14).div(2.5, { roundingMode: 'trunc' }), 'float32', [-2, 2]],
+    ['0', tensor([7, -7]).div(0, { roundingMode: 'trunc' }), 'float32', [Infinity, -Infinity]],
+    ['none', arange(2).div(2, { roundingMode: null }), 'float32', [0, 0.5]],
+  ])('%s', (_, y, dtype, values) => {
+    expect([y.dtype, list(y)]).toEqual([dtype, values]);
+  });
+  test('has a gradient of 0', () => {
+    for (const roundingMode of ['trunc', 'floor'] as const) {
+      const x = tensor([7], { requiresGrad: true });
+      x.div(2, { roundingMode }).backward();
+      expect(list(x.grad!)).toEqual([0]);
+    }
+  });
+  test('refuses zero, bool and other modes', () => {
+    expect(() => arange(2).div(0, { roundingMode: 'trunc' })).toThrow(ArgumentError);
+    expect(() => arange(2).fmod(0)).toThrow(ArgumentError);
+    expect(() => arange(2).div(tensor([1n, 0n]), { roundingMode: 'trunc' }).dataSync()).toThrow(ArgumentError);
+    expect(() => tensor([true]).div(tensor([true]), { roundingMode: 'floor' })).toThrow(DTypeError);
+    expect(() => ones([1]).div(2, { roundingMode: 'up' as never })).toThrow(ArgumentError);
+  });
+});
+
+test('positions from the end where PyTorch takes them', () => {
+  const x = arange(5);
+  expect(list(x.index([tensor([-1n, 0n])]))).toEqual([4, 0]);
+  expect(list(x.indexPut([tensor([-1n])], 9))).toEqual([0, 1, 2, 3, 9]);
+  expect(list(x.indexFill(0, tensor([-2n]), 9))).toEqual([0, 1, 2, 9, 4]);
+  expect(list(x.take(tensor([-1n])))).toEqual([4]);
+  expect(() => x.index([tensor([-6n])]).dataSync()).toThrow(IndexError);
 });

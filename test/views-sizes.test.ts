@@ -52,6 +52,36 @@ describe('views over dimensions of size 1', () => {
   });
 });
 
+describe('view() of what convolutions and layers after them give', () => {
+  const x = count([2, 3, 4, 4]).to('float32').div(50);
+  const weight = count([5, 3, 3, 3]).to('float32').div(100).sin();
+  const conv = (input: Tensor) => F.conv2d(input, weight, null, { padding: 1 });
+  test.each<[string, (input: Tensor) => Tensor]>([
+    ['conv2d', conv],
+    ['maxPool2d', (input) => F.maxPool2d(conv(input), 2)],
+    ['relu and avgPool2d', (input) => F.avgPool2d(conv(input).relu(), 2)],
+    ['batchNorm', (input) => F.batchNorm(conv(input), null, null, null, null, { training: true })],
+    ['conv1d', (input) => F.conv1d(input.flatten(2), weight.flatten(2))],
+    ['convTranspose2d', (input) => F.convTranspose2d(input, weight.slice(0, 0, 3))],
+  ])('%s', (_, layer) => {
+    const [a, b] = [x.clone().requiresGrad_(), x.clone().requiresGrad_()];
+    const out = layer(a);
+    const seen = out.view([out.size(0), -1]);
+    expect(list(seen)).toEqual(list(layer(b).contiguous().flatten(1)));
+    const upstream = count([...seen.shape]).to('float32').sin();
+    seen.backward(upstream);
+    layer(b).contiguous().flatten(1).backward(upstream);
+    expect(list(a.grad!)).toEqual(list(b.grad!));
+  });
+  test('shares memory where strides can express the shape, and refuses other copies', () => {
+    const out = zeros([2, 3, 4, 4]).contiguous('channelsLast') as Tensor;
+    const seen = out.view([2, 3, 16]);
+    seen.fill_(1);
+    expect(out.sum().itemSync()).toBe(96);
+    expect(() => zeros([4, 6]).t().view([24])).toThrow(ShapeError);
+  });
+});
+
 describe('dimensions of size 0', () => {
   const x = zeros([2, 0, 3], { requiresGrad: true }) as Tensor;
   test.each([

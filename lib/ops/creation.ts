@@ -6,7 +6,7 @@ import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { device as toDevice, type Device, type DeviceLike } from '../tensor/device.js';
-import { checkDType, integerRange, isFloating, type ArrayOf, type DType } from '../tensor/dtype.js';
+import { checkDType, integerRange, isFloating, newArray, type ArrayOf, type DType } from '../tensor/dtype.js';
 import { checkShape, formatShape, givenShape, MAX_RANK, numelOf, stridesLike, type Shape } from '../tensor/shape.js';
 import { checkTensor, describeValue, emptyTensor, fromArray, hostArray, Tensor, viewOf } from '../tensor/tensor.js';
 import { copyKernel, fullKernel } from './kernels.js';
@@ -154,9 +154,9 @@ function fromValues(flat: ArrayLike<number | boolean | bigint>, shape: Shape, dt
 // The values in the array that a tensor of this dtype is made from.
 function valuesFor(flat: ArrayLike<number | boolean | bigint>, dtype: DType, shape: Shape): ArrayOf<DType> {
   const n = flat.length;
-  const array = hostArray(dtype, n, 'tensor', shape);
-  if (isTypedArray(flat) && brandOf.call(flat) === brandOf.call(array) && dtype !== 'bool')
+  if (isTypedArray(flat) && brandOf.call(flat) === brandOf.call(newArray(dtype, 0)) && dtype !== 'bool')
     return flat as ArrayOf<DType>;
+  const array = hostArray(dtype, n, 'tensor', shape);
   if (dtype === 'int64') for (let i = 0; i < n; i++) (array as BigInt64Array)[i] = toBigInt(flat[i]!);
   else if (dtype === 'bool') for (let i = 0; i < n; i++) array[i] = Number(flat[i]) !== 0 ? 1 : 0;
   else for (let i = 0; i < n; i++) array[i] = Number(flat[i]);

@@ -66,8 +66,7 @@ function sourceFor(x: Tensor, dim: number, index: Tensor, source: Operand, where
  * x with y[index[i, j, ...], j, ...] = source[i, j, ...] for dim 0, and so on for other dimensions. Of equal positions the
  * last wins on a CPU, any on a GPU.
  *
- * @param index int64 or int32, as many dimensions as x and source, none larger than x's except `dim`, nor than source's;
- * negative positions count from the end
+ * @param index int64 or int32, as many dimensions as x and source, none larger than x's except `dim`, nor than source's
  * @param source of x's dtype, or a number
  * @throws ShapeError, DTypeError. A position out of range is found while the operation runs
  */
@@ -114,7 +113,7 @@ export function indexCopy(x: Tensor, dim: number, index: Tensor, source: Tensor)
 }
 
 /**
- * x with one value at the given positions of `dim`.
+ * x with one value at the given positions of `dim`; negative ones count from the end.
  * @param value a number, or a tensor without dimensions
  */
 export function indexFill(x: Tensor, dim: number, index: Tensor, value: Operand): Tensor {
@@ -122,7 +121,8 @@ export function indexFill(x: Tensor, dim: number, index: Tensor, value: Operand)
   const at = normalizeDim(dim, checkTensor(x, where).ndim, where);
   checkVector(index, where);
   const shape = x.ndim === 0 ? [] : x.shape.with(at, index.numel);
-  return scatter(x, at, spread(index, at, shape), oneValue(x, value, shape, where));
+  const positions = fromTheStart(index, x.ndim === 0 ? 1 : x.shape[at]!);
+  return scatter(x, at, spread(positions, at, shape), oneValue(x, value, shape, where));
 }
 
 function oneValue(x: Tensor, value: Operand, shape: Shape, where: string): Operand {
@@ -152,7 +152,8 @@ export function takeAlongDim(x: Tensor, indices: Tensor, dim: number | null = nu
 /** The elements of x, as one long vector, at the positions of `index`, in the index's shape. */
 export function take(x: Tensor, index: Tensor): Tensor {
   checkIndexDType(checkTensor(index, 'take', 'index'), 'take');
-  return reshape(indexSelect(reshape(checkTensor(x, 'take'), [x.numel]), 0, reshape(index, [index.numel])), index.shape);
+  const positions = fromTheStart(reshape(index, [index.numel]), checkTensor(x, 'take').numel);
+  return reshape(indexSelect(reshape(x, [x.numel]), 0, positions), index.shape);
 }
 
 // ---- masks -----------------------------------------------------------------------------------------------------------
@@ -298,6 +299,9 @@ function firstNumber(list: readonly Explicit[]): { at: number; dim: number } | n
   return at < 0 ? null : { at, dim: list.slice(0, at).reduce<number>((n, i) => n + dimsUnder(i), 0) };
 }
 
+// Positions of which negative ones count from the end.
+const fromTheStart = (index: Tensor, size: number): Tensor => choose(lt(index, 0), add(index, size), index);
+
 function chosen(x: Tensor, list: readonly (Tensor | null)[], where: string): Chosen {
   const dims = list.flatMap((index, i) => (index ? [i] : []));
   const indices = dims.map((d) => list[d]!);
@@ -309,7 +313,7 @@ function chosen(x: Tensor, list: readonly (Tensor | null)[], where: string): Cho
   const total = numelOf(sizes);
   const rows = reshape(permute(x, order), [total, ...rest]);
   let positions: Tensor;
-  if (indices.length === 1) positions = reshape(indices[0]!, [numelOf(common)]);
+  if (indices.length === 1) positions = reshape(fromTheStart(indices[0]!, sizes[0]!), [numelOf(common)]);
   else {
     // Each in range by itself, or the whole is out of range.
     let flat: Tensor | null = null;
@@ -317,7 +321,7 @@ function chosen(x: Tensor, list: readonly (Tensor | null)[], where: string): Cho
     indices.forEach((given, i) => {
       const index = given.dtype === 'int64' ? given : cast(given, 'int64');
       const fits = logicalAnd(ge(index, -sizes[i]!), lt(index, sizes[i]!));
-      const counted = choose(lt(index, 0), add(index, sizes[i]!), index);
+      const counted = fromTheStart(index, sizes[i]!);
       flat = flat === null ? counted : add(mul(flat, sizes[i]!), counted);
       inside = inside === null ? fits : logicalAnd(inside, fits);
     });
@@ -387,8 +391,9 @@ function put(x: Tensor, list: readonly Explicit[], values: Tensor, accumulate: b
   const first = firstNumber(list);
   if (first) {
     const { at, dim } = first;
-    const part = put(select(x, dim, list[at] as number), list.toSpliced(at, 1), values, accumulate);
-    return indexCopy(x, dim, fullKernel([1], list[at] as number, 'int64', x.device) as Tensor, unsqueeze(part, dim));
+    const position = list[at] as number;
+    const part = put(select(x, dim, position), list.toSpliced(at, 1), values, accumulate);
+    return indexCopy(x, dim, fullKernel([1], position < 0 ? position + x.shape[dim]! : position, 'int64', x.device) as Tensor, unsqueeze(part, dim));
   }
   const tensors = byDimension(x, list as Exclude<Explicit, number>[], where);
   if (tensors.every((i) => i === null)) return accumulate ? add(x, values) : clone(expand(values, x.shape));

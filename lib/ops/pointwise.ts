@@ -2,7 +2,7 @@
 // Elementwise operations. Binary ones broadcast their operands as NumPy does and promote dtypes as PyTorch does.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError } from '../native/errors.js';
-import { noMore } from '../native/options.js';
+import { noMore, nullable, oneOf, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { rememberOrigin, run } from '../native/run.js';
 import { isFloating, promoteDTypes, type DType } from '../tensor/dtype.js';
@@ -17,6 +17,7 @@ import {
   sumTo,
   ternaryKernel,
   unaryKernel,
+  zerosLikeKernel,
   type BinaryId,
   type UnaryId,
 } from './kernels.js';
@@ -209,7 +210,6 @@ export const mul = binary('mul', Op.mul, { gradients: [(g, _, b) => mulBy(g, b),
 
 // a and alpha b, in the dtype that a and b have together.
 function scaled(a: Operand, b: Operand, alpha: number, where: string): [Operand, Operand] {
-  if (alpha === 1) return [a, b];
   const dtype = resultDType(a, b, where);
   const converted = (x: Operand) => (x instanceof Tensor && x.dtype !== dtype ? cast(x, dtype) : x);
   if (!(b instanceof Tensor)) return [converted(a), Number(b) * alpha];
@@ -218,15 +218,16 @@ function scaled(a: Operand, b: Operand, alpha: number, where: string): [Operand,
 
 /** a + alpha b. @throws ArgumentError for an alpha with a fraction where the result is of integers */
 export function add(a: Operand, b: Operand, options?: AlphaOptions): Tensor {
-  return plus(...scaled(a, b, alphaOf(a, b, options, arguments.length > 3, 'add'), 'add'));
+  const alpha = alphaOf(a, b, options, arguments.length > 3, 'add');
+  return alpha === 1 ? plus(a, b) : plus(...scaled(a, b, alpha, 'add'));
 }
 /** a - alpha b. @throws ArgumentError as add(); DTypeError for bool, as in PyTorch */
 export function sub(a: Operand, b: Operand, options?: AlphaOptions): Tensor {
   refuseBool('sub', 'difference', a, b);
-  return minus(...scaled(a, b, alphaOf(a, b, options, arguments.length > 3, 'sub'), 'sub'));
+  const alpha = alphaOf(a, b, options, arguments.length > 3, 'sub');
+  return alpha === 1 ? minus(a, b) : minus(...scaled(a, b, alpha, 'sub'));
 }
-/** True division: integers give float32. */
-export const div = binary('div', Op.div, {
+const quotient = binary('div', Op.div, {
   float: true,
   gradients: [
     (g, _, b) => binaryKernel(Op.div, g, b),
@@ -239,7 +240,7 @@ function power(a: Side, b: Side): Tensor {
   if (b === 0.5 || b === -0.5) return unaryKernel(b > 0 ? Op.sqrt : Op.rsqrt, a as Tensor);
   return binaryKernel(Op.pow, a, b, [], 'pow');
 }
-export const pow = binary('pow', Op.pow, {
+const powered = binary('pow', Op.pow, {
   notOfBool: 'power',
   full: true,
   forward: power,
@@ -249,6 +250,16 @@ export const pow = binary('pow', Op.pow, {
     (g, a, b) => ternaryKernel(Op.powBackwardExponent, g, a, b),
   ],
 });
+/**
+ * a to the power of b. An integer to a negative power in a tensor is cut to an integer.
+ * @throws ArgumentError for integers and a negative integer, as in PyTorch; DTypeError for bool
+ */
+export function pow(a: Operand, b: Operand): Tensor {
+  noMore('pow', arguments.length > 2);
+  if (typeof b === 'number' && b < 0 && Number.isInteger(b) && a instanceof Tensor && !isFloating(a.dtype))
+    throw new ArgumentError(`pow: integers have no power of ${b}; convert them to a floating dtype`);
+  return powered(a, b);
+}
 /** Elementwise maximum; NaN wins. Ties share the gradient. */
 export const maximum = binary('maximum', Op.maximum, {
   gradients: [
@@ -279,10 +290,33 @@ export const remainder = binary('remainder', Op.remainder, {
  */
 export const floorDivide = binary('floorDivide', Op.floorDivide, { notOfBool: 'quotient', divides: true });
 
-/** a - truncation(a / b) * b: has the sign of the dividend, as in C. */
+/** a - truncation(a / b) * b: has the sign of the dividend, as in C. @throws as floorDivide */
 export const fmod = binary('fmod', Op.fmod, {
+  notOfBool: 'remainder',
+  divides: true,
   gradients: [(g) => g, (g, a, b) => negate(mulBy(g, trunc(binaryKernel(Op.div, a, b))))],
 });
+export interface DivOptions {
+  /** Round the result towards 0 or downwards; integers then stay integers. Default null: neither. */
+  roundingMode?: 'trunc' | 'floor' | null;
+}
+const zero = (g: Tensor) => zerosLikeKernel(g);
+const floorQuotient = binary('div', Op.floorDivide, { save: false, gradients: [zero, zero] });
+const divOptions = optionsOf<DivOptions>({ roundingMode: nullable(oneOf('trunc', 'floor')) });
+
+/**
+ * a / b. Without rounding integers give float32.
+ * @throws with a roundingMode as floorDivide
+ */
+export function div(a: Operand, b: Operand, options?: DivOptions): Tensor {
+  const extra = arguments.length > 3;
+  const mode = options === undefined && !extra ? null : divOptions('div', options, extra).roundingMode;
+  if (!mode) return quotient(a, b);
+  const dtype = resultDType(a, b, 'div');
+  if (isFloating(dtype)) return mode === 'trunc' ? trunc(quotient(a, b)) : floorQuotient(a, b);
+  return floorDivide(mode === 'trunc' ? sub(a, fmod(a, b)) : a, b);
+}
+
 /** The angle of the point (b, a) from the first axis, in (-pi, pi]. */
 export const atan2 = binary('atan2', Op.atan2, {
   float: true,

@@ -39,7 +39,8 @@ export function resultDType(a: Operand, b: Operand, where: string): DType {
   }
   const [t, scalar] = a instanceof Tensor ? [a, b] : [b, a];
   if (!(t instanceof Tensor) || (typeof scalar !== 'number' && typeof scalar !== 'boolean')) {
-    throw new ArgumentError(`${where}: expected a tensor and a tensor or number, got ${describeValue(a)} and ${describeValue(b)}`);
+    const got = `${describeValue(a)} and ${describeValue(b)}`;
+    throw new ArgumentError(`${where}: expected a tensor and a tensor or number, got ${got}`);
   }
   if (typeof scalar === 'boolean') return t.dtype;
   if (Number.isInteger(scalar)) return t.dtype === 'bool' ? 'int64' : t.dtype;

@@ -126,7 +126,12 @@ const CACHED = 128;
 const cache = new Map<string, Tables>();
 
 // The tables, and the result's memory, which is asked for first: of a size that cannot be, no tables are made.
-function tablesAnd(axes: readonly Axis[], backward: boolean, x: Tensor, make: { known(): Tensor; unknown(): Tensor }): [Tables, Tensor] {
+function tablesAnd(
+  axes: readonly Axis[],
+  backward: boolean,
+  x: Tensor,
+  result: { fresh(): Tensor; allocated(): Tensor },
+): [Tables, Tensor] {
   const dtype = x.dtype === 'float64' ? 'float64' : 'float32';
   const sizes = axes.map(({ input, output, key }) => `${input}>${output} ${key}`).join(', ');
   const key = `${x.device.id} ${dtype} ${backward ? 'backward' : 'forward'} ${sizes}`;
@@ -134,9 +139,9 @@ function tablesAnd(axes: readonly Axis[], backward: boolean, x: Tensor, make: { 
   if (known) {
     cache.delete(key);
     cache.set(key, known);
-    return [known, make.known()];
+    return [known, result.fresh()];
   }
-  const y = make.unknown();
+  const y = result.allocated();
   const rows = axes.map(rowsOf);
   const wanted = backward ? rows.map((r, i) => transposed(r, axes[i]!.input)) : rows;
   const tables = outside(() => upload(wanted, dtype, x.device)); // they stay, whatever step first needs them
@@ -147,8 +152,8 @@ function tablesAnd(axes: readonly Axis[], backward: boolean, x: Tensor, make: { 
 
 function resampleKernel(x: Tensor, axes: readonly Axis[], backward: boolean, shape: Shape, strides: readonly number[]): Tensor {
   const [{ offsets, places, weights }, y] = tablesAnd(axes, backward, x, {
-    known: () => fresh(shape, x.dtype, x.device, strides) as Tensor,
-    unknown: () => emptyTensor(shape, x.dtype, x.device, strides) as Tensor,
+    fresh: () => fresh(shape, x.dtype, x.device, strides) as Tensor,
+    allocated: () => emptyTensor(shape, x.dtype, x.device, strides) as Tensor,
   });
   run(Op.resample, [x, offsets, places, weights], [y], []);
   return y;
