@@ -194,7 +194,7 @@ function binary(name: string, op: BinaryId, spec: BinarySpec) {
     const [x, y] = precise ? promote(full(a), full(b), name, float) : promote(a, b, name, float);
     if (notOfBool !== undefined) refuseBool(name, notOfBool, x, y);
     if (!divides || isFloating((x instanceof Tensor ? x : (y as Tensor)).dtype)) return apply(x, y);
-    if (y === 0) throw new ArgumentError(`${name}: integer division by zero`);
+    if (y === 0 && (x as Tensor).numel > 0) throw new ArgumentError(`${name}: integer division by zero`);
     const quotient = apply(x, y);
     rememberOrigin();
     return quotient;
