@@ -75,10 +75,19 @@ export function optionsOf<O extends object>(schema: NoInfer<Schema<O>>): Options
   return Object.assign(check, { schema });
 }
 
+/** Options without those that are undefined, to be laid over defaults. */
+export function given<O extends object>(options: O | undefined): O {
+  return Object.fromEntries(Object.entries(options ?? NONE).filter(([, value]) => value !== undefined)) as O;
+}
+
 /** A schema from an object that has the default of every option: the values are to be of the same types. */
-export function kindsOf(defaults: object): Readonly<Record<string, Kind<unknown>>> {
-  const byType = { number, boolean, string: text } as Readonly<Record<string, Kind<unknown>>>;
-  return Object.fromEntries(Object.entries(defaults).map(([key, value]) => [key, byType[typeof value] ?? checked]));
+export function kindsOf<D extends object>(defaults: D): Schema<D> {
+  return Object.fromEntries(Object.entries(defaults).map(([key, value]) => [key, kindLike(value)])) as unknown as Schema<D>;
+}
+
+function kindLike(value: unknown): Kind<unknown> {
+  if (Array.isArray(value) && value.every((x) => typeof x === 'number')) return arrayOf(number, value.length);
+  return typeof value === 'number' ? number : typeof value === 'boolean' ? boolean : typeof value === 'string' ? text : checked;
 }
 
 /** @throws ArgumentError if `extra`, which is `arguments.length > n`: for functions without options */

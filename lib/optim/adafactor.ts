@@ -35,8 +35,8 @@ const precision: Record<string, number> = { float64: 2 ** -52, float32: 2 ** -23
  * @throws ArgumentError for options out of range
  */
 export class Adafactor extends Optimizer<AdafactorOptions> {
-  constructor(params: Params<AdafactorOptions>, options: Partial<AdafactorOptions> = {}) {
-    super(params, { lr: 1e-2, beta2Decay: -0.8, eps: [null, 1e-3], d: 1, weightDecay: 0, maximize: false, ...options });
+  constructor(params: Params<AdafactorOptions>, options?: Partial<AdafactorOptions>) {
+    super(params, { lr: 1e-2, beta2Decay: -0.8, eps: [null, 1e-3], d: 1, weightDecay: 0, maximize: false }, options, arguments.length > 2);
   }
 
   protected checkOptions(options: Readonly<AdafactorOptions>): void {

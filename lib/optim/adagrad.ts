@@ -24,16 +24,16 @@ export interface AdagradOptions extends DecayOptions {
 export class Adagrad extends FusedOptimizer<AdagradOptions> {
   protected readonly op = Op.adagradStep;
 
-  constructor(params: Params<AdagradOptions>, options: Partial<AdagradOptions> = {}) {
-    super(params, {
+  constructor(params: Params<AdagradOptions>, options?: Partial<AdagradOptions>) {
+    const defaults: AdagradOptions = {
       lr: 1e-2,
       lrDecay: 0,
       weightDecay: 0,
       initialAccumulatorValue: 0,
       eps: 1e-10,
       maximize: false,
-      ...options,
-    });
+    };
+    super(params, defaults, options, arguments.length > 2);
   }
 
   protected checkOptions(options: Readonly<AdagradOptions>): void {
@@ -69,8 +69,8 @@ export interface AdadeltaOptions extends DecayOptions {
 export class Adadelta extends FusedOptimizer<AdadeltaOptions> {
   protected readonly op = Op.adadeltaStep;
 
-  constructor(params: Params<AdadeltaOptions>, options: Partial<AdadeltaOptions> = {}) {
-    super(params, { lr: 1, rho: 0.9, eps: 1e-6, weightDecay: 0, maximize: false, ...options });
+  constructor(params: Params<AdadeltaOptions>, options?: Partial<AdadeltaOptions>) {
+    super(params, { lr: 1, rho: 0.9, eps: 1e-6, weightDecay: 0, maximize: false }, options, arguments.length > 2);
   }
 
   protected checkOptions(options: Readonly<AdadeltaOptions>): void {

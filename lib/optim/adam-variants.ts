@@ -23,8 +23,8 @@ export interface NAdamOptions extends DecoupledOptions {
 export class NAdam extends FusedOptimizer<NAdamOptions> {
   protected readonly op = Op.nadamStep;
 
-  constructor(params: Params<NAdamOptions>, options: Partial<NAdamOptions> = {}) {
-    super(params, {
+  constructor(params: Params<NAdamOptions>, options?: Partial<NAdamOptions>) {
+    const defaults: NAdamOptions = {
       lr: 2e-3,
       betas: [0.9, 0.999],
       eps: 1e-8,
@@ -32,8 +32,8 @@ export class NAdam extends FusedOptimizer<NAdamOptions> {
       momentumDecay: 4e-3,
       decoupledWeightDecay: false,
       maximize: false,
-      ...options,
-    });
+    };
+    super(params, defaults, options, arguments.length > 2);
   }
 
   protected checkOptions(options: Readonly<NAdamOptions>): void {
@@ -71,16 +71,16 @@ export interface RAdamOptions extends DecoupledOptions {
 export class RAdam extends FusedOptimizer<RAdamOptions> {
   protected readonly op = Op.radamStep;
 
-  constructor(params: Params<RAdamOptions>, options: Partial<RAdamOptions> = {}) {
-    super(params, {
+  constructor(params: Params<RAdamOptions>, options?: Partial<RAdamOptions>) {
+    const defaults: RAdamOptions = {
       lr: 1e-3,
       betas: [0.9, 0.999],
       eps: 1e-8,
       weightDecay: 0,
       decoupledWeightDecay: false,
       maximize: false,
-      ...options,
-    });
+    };
+    super(params, defaults, options, arguments.length > 2);
   }
 
   protected checkOptions(options: Readonly<RAdamOptions>): void {
@@ -110,8 +110,8 @@ export interface AdamaxOptions extends MomentOptions {
 export class Adamax extends FusedOptimizer<AdamaxOptions> {
   protected readonly op = Op.adamaxStep;
 
-  constructor(params: Params<AdamaxOptions>, options: Partial<AdamaxOptions> = {}) {
-    super(params, { lr: 2e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, maximize: false, ...options });
+  constructor(params: Params<AdamaxOptions>, options?: Partial<AdamaxOptions>) {
+    super(params, { lr: 2e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, maximize: false }, options, arguments.length > 2);
   }
 
   protected checkOptions(options: Readonly<AdamaxOptions>): void {

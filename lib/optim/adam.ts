@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { given, kindsOf, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { checkBetas, checkPositive, FusedOptimizer, type MomentOptions } from './fused.js';
 import type { Params } from './group.js';
@@ -14,6 +15,19 @@ export interface AdamOptions extends MomentOptions {
   decoupledWeightDecay: boolean;
 }
 
+const adamDefaults: AdamOptions = {
+  lr: 1e-3,
+  betas: [0.9, 0.999],
+  eps: 1e-8,
+  weightDecay: 0,
+  amsgrad: false,
+  maximize: false,
+  decoupledWeightDecay: false,
+};
+const { decoupledWeightDecay: _, ...adamwDefaults } = adamDefaults;
+type AdamWOptions = Omit<AdamOptions, 'decoupledWeightDecay'>;
+const adamwOptions = optionsOf<Partial<AdamWOptions>>(kindsOf(adamwDefaults));
+
 /**
  * Adam (Kingma and Ba, arXiv:1412.6980).
  *
@@ -22,17 +36,8 @@ export interface AdamOptions extends MomentOptions {
 export class Adam extends FusedOptimizer<AdamOptions> {
   protected readonly op = Op.adamStep;
 
-  constructor(params: Params<AdamOptions>, options: Partial<AdamOptions> = {}) {
-    super(params, {
-      lr: 1e-3,
-      betas: [0.9, 0.999],
-      eps: 1e-8,
-      weightDecay: 0,
-      amsgrad: false,
-      maximize: false,
-      decoupledWeightDecay: false,
-      ...options,
-    });
+  constructor(params: Params<AdamOptions>, options?: Partial<AdamOptions>) {
+    super(params, adamDefaults, options, arguments.length > 2);
   }
 
   protected checkOptions(options: Readonly<AdamOptions>): void {
@@ -55,7 +60,8 @@ export class Adam extends FusedOptimizer<AdamOptions> {
  * @throws ArgumentError for options out of range
  */
 export class AdamW extends Adam {
-  constructor(params: Params<AdamOptions>, options: Partial<Omit<AdamOptions, 'decoupledWeightDecay'>> = {}) {
-    super(params, { weightDecay: 0.01, ...options, decoupledWeightDecay: true });
+  constructor(params: Params<AdamOptions>, options?: Partial<AdamWOptions>) {
+    options = adamwOptions(new.target.name, options, arguments.length > 2);
+    super(params, { weightDecay: 0.01, ...given(options), decoupledWeightDecay: true });
   }
 }

@@ -24,8 +24,8 @@ export interface ASGDOptions extends DecayOptions {
 export class ASGD extends FusedOptimizer<ASGDOptions> {
   protected readonly op = Op.asgdStep;
 
-  constructor(params: Params<ASGDOptions>, options: Partial<ASGDOptions> = {}) {
-    super(params, { lr: 1e-2, lambd: 1e-4, alpha: 0.75, t0: 1e6, weightDecay: 0, maximize: false, ...options });
+  constructor(params: Params<ASGDOptions>, options?: Partial<ASGDOptions>) {
+    super(params, { lr: 1e-2, lambd: 1e-4, alpha: 0.75, t0: 1e6, weightDecay: 0, maximize: false }, options, arguments.length > 2);
   }
 
   protected checkOptions(options: Readonly<ASGDOptions>): void {

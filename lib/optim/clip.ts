@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { LenodeError } from '../native/errors.js';
+import { boolean, noMore, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { checkFloat, checkNumber } from '../ops/checks.js';
@@ -14,6 +15,7 @@ export interface ClipOptions {
   /** Throw if the norm is infinite or NaN. Waits for the norm and blocks the event loop. Default false. */
   errorIfNonfinite?: boolean;
 }
+const clipOptions = optionsOf<ClipOptions>({ normType: number, errorIfNonfinite: boolean });
 
 function gradientsOf(parameters: Tensor | Iterable<Tensor>, where: string): Tensor[] {
   const list = parameters instanceof Tensor ? [parameters as Tensor] : [...parameters];
@@ -55,8 +57,9 @@ function deviceNorm(tensors: readonly Tensor[], p: number): Tensor {
 export function clipGradNorm_(
   parameters: Tensor | Iterable<Tensor>,
   maxNorm: number,
-  { normType = 2, errorIfNonfinite = false }: ClipOptions = {},
+  options?: ClipOptions,
 ): Tensor {
+  const { normType = 2, errorIfNonfinite = false } = clipOptions('clipGradNorm_', options, arguments.length > 3);
   const where = 'clipGradNorm_';
   checkNumber(maxNorm, 0, Infinity, where, 'maxNorm');
   checkNumber(normType, -Infinity, Infinity, where, 'normType');
@@ -77,8 +80,9 @@ export function clipGradNorm_(
  */
 export function getTotalNorm(
   tensors: Tensor | Iterable<Tensor>,
-  { normType = 2, errorIfNonfinite = false }: ClipOptions = {},
+  options?: ClipOptions,
 ): Tensor {
+  const { normType = 2, errorIfNonfinite = false } = clipOptions('getTotalNorm', options, arguments.length > 2);
   const where = 'getTotalNorm';
   checkNumber(normType, -Infinity, Infinity, where, 'normType');
   const list = tensors instanceof Tensor ? [tensors as Tensor] : [...tensors];
@@ -90,6 +94,7 @@ export function getTotalNorm(
 
 /** Limits each element of the gradients to [-clipValue, clipValue], in place. @throws ArgumentError if it is negative */
 export function clipGradValue_(parameters: Tensor | Iterable<Tensor>, clipValue: number): void {
+  noMore('clipGradValue_', arguments.length > 2);
   checkNumber(clipValue, 0, Infinity, 'clipGradValue_', 'clipValue');
   for (const g of gradientsOf(parameters, 'clipGradValue_')) {
     run(Op.clamp, [g], [g], [-clipValue, clipValue]);

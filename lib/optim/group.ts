@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { checked, number, type Schema } from '../native/options.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 /** What every optimizer's options have. */
@@ -17,6 +18,17 @@ export interface Scheduled {
   baseMomentum?: number;
   maxMomentum?: number;
 }
+/** @internal */
+export const scheduledSchema: Schema<Scheduled> = {
+  momentum: number,
+  betas: checked,
+  initialLr: number,
+  maxLr: number,
+  minLr: number,
+  swaLr: number,
+  baseMomentum: number,
+  maxMomentum: number,
+};
 
 /** Parameters that are updated with one set of options. The options may be changed at any time. */
 export type ParamGroup<O extends GroupOptions = GroupOptions> = O & Scheduled & { params: Tensor[] };

@@ -63,18 +63,18 @@ export class LBFGS extends Optimizer<LBFGSOptions> {
   // Counted from the first step() on, even if that finds nothing to do.
   #evaluations = 0;
 
-  constructor(params: Params<LBFGSOptions>, options: Partial<LBFGSOptions> = {}) {
-    const maxIter = options.maxIter ?? 20;
-    super(params, {
+  constructor(params: Params<LBFGSOptions>, options?: Partial<LBFGSOptions>) {
+    const maxIter = options?.maxIter ?? 20;
+    const defaults: LBFGSOptions = {
       lr: 1,
       maxIter,
+      maxEval: Math.floor((maxIter * 5) / 4),
       toleranceGrad: 1e-7,
       toleranceChange: 1e-9,
       historySize: 100,
       lineSearchFn: null,
-      ...options,
-      maxEval: options.maxEval ?? Math.floor((maxIter * 5) / 4),
-    });
+    };
+    super(params, defaults, options?.maxEval === null ? { ...options, maxEval: defaults.maxEval } : options, arguments.length > 2);
   }
 
   override addParamGroup(group: Partial<LBFGSOptions> & { params: Tensor | Iterable<Tensor> }): void {

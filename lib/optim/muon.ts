@@ -45,8 +45,8 @@ export interface MuonOptions extends GroupOptions {
  * @throws ArgumentError for options out of range, and for parameters that are no matrices
  */
 export class Muon extends Optimizer<MuonOptions> {
-  constructor(params: Params<MuonOptions>, options: Partial<MuonOptions> = {}) {
-    super(params, {
+  constructor(params: Params<MuonOptions>, options?: Partial<MuonOptions>) {
+    const defaults: MuonOptions = {
       lr: 1e-3,
       weightDecay: 0.1,
       momentum: 0.95,
@@ -55,8 +55,8 @@ export class Muon extends Optimizer<MuonOptions> {
       eps: 1e-7,
       nsSteps: 5,
       adjustLrFn: null,
-      ...options,
-    });
+    };
+    super(params, defaults, options, arguments.length > 2);
   }
 
   protected checkOptions(options: Readonly<MuonOptions>): void {

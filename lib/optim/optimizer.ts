@@ -2,6 +2,7 @@
 import { enableGrad } from '../autograd/mode.js';
 import { ArgumentError, DTypeError, ShapeError, UninitializedError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
+import { given, kind, kindsOf, optionsOf, required, show, type OptionsOf } from '../native/options.js';
 import { outside, refuse, StaleRecording, update } from '../native/recording.js';
 import { NO_SHAPE_YET, run, updating } from '../native/run.js';
 import { isDeferred } from '../nn/deferred.js';
@@ -11,7 +12,7 @@ import type { Device } from '../tensor/device.js';
 import { isFloating } from '../tensor/dtype.js';
 import { contiguousStrides, formatShape, isDense, sameShape, stridesLike, type Shape } from '../tensor/shape.js';
 import { checkTensor, Tensor } from '../tensor/tensor.js';
-import type { GroupOptions, ParamGroup, Params, ParamState } from './group.js';
+import { scheduledSchema, type GroupOptions, type ParamGroup, type Params, type ParamState } from './group.js';
 import { placed, prepareLoad, saveState, type OptimizerState } from './state.js';
 
 /** Parameters of one device that have gradients, and what their update takes. */
@@ -23,6 +24,12 @@ export interface Batch {
   /** float32 scalar: the update is left out, by the device, where it is not 0. Only for what is `skippable`. */
   foundInf: Tensor | null;
 }
+
+// What a group may have besides the optimizer's options: its parameters, and what schedules keep in it.
+const groupSchema = {
+  params: required(kind<Tensor | Iterable<Tensor>>('a parameter or several', (v) => typeof v === 'object' && v !== null && (v instanceof Tensor || Symbol.iterator in v))),
+  ...scheduledSchema,
+};
 
 interface Rate {
   readonly tensor: Tensor;
@@ -37,16 +44,28 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
   readonly paramGroups: ParamGroup<O>[] = [];
   /** What is remembered of each parameter. */
   readonly state = new Map<Tensor, ParamState>();
+  readonly #checkGroup: OptionsOf<object>;
   readonly #rates = new Map<ParamGroup<O>, Map<Device, Rate[]>>();
 
-  constructor(
-    params: Params<O>,
-    /** Options of groups that do not state them. */
-    readonly defaults: Readonly<O>,
-  ) {
-    this.checkOptions(defaults);
+  /** Options of groups that do not state them. */
+  readonly defaults: Readonly<O>;
+
+  /**
+   * @param defaults every option that there is, with its default
+   * @param options what the caller gave: the same names, values of the same types
+   * @param extra whether the caller gave more than parameters and options: `arguments.length > 2`
+   * @throws ArgumentError for options that do not exist, of another type or out of range; DTypeError
+   */
+  constructor(params: Params<O>, defaults: Readonly<O>, options?: Partial<O>, extra = false) {
+    const where = new.target.name;
+    const schema = kindsOf(defaults);
+    this.#checkGroup = optionsOf<object>({ ...groupSchema, ...schema });
+    this.defaults = { ...defaults, ...given(optionsOf<object>(schema)(where, options, extra)) };
+    this.checkOptions(this.defaults);
+    if (params instanceof Tensor || typeof (params as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] !== 'function')
+      throw new ArgumentError(`${where}: expected parameters or groups of them, such as model.parameters(), got ${show(params)}`);
     const list = [...(params as Iterable<Tensor | (Partial<O> & { params: Iterable<Tensor> })>)];
-    if (list.length === 0) throw new ArgumentError(`${this.constructor.name}: there are no parameters`);
+    if (list.length === 0) throw new ArgumentError(`${where}: there are no parameters`);
     if (list[0] instanceof Tensor) this.addParamGroup({ params: list as Tensor[] } as never);
     else for (const group of list) this.addParamGroup(group as never);
   }
@@ -75,6 +94,7 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
    */
   addParamGroup(group: Partial<O> & { params: Tensor | Iterable<Tensor> }): void {
     const where = this.constructor.name;
+    this.#checkGroup(where, group);
     const params = group.params instanceof Tensor ? [group.params as Tensor] : [...group.params];
     const known = new Set<Tensor>(this.paramGroups.flatMap((g) => g.params));
     for (const p of params) {
@@ -85,7 +105,7 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
       if (known.has(p)) throw new ArgumentError(`${where}: a parameter of shape ${formatShape(p.shape)} appears twice`);
       known.add(p);
     }
-    const full: ParamGroup<O> = { ...this.defaults, ...group, params };
+    const full: ParamGroup<O> = { ...this.defaults, ...given(group), params };
     this.checkOptions(full);
     this.paramGroups.push(full);
   }
@@ -162,6 +182,8 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
   #apply(nth: number, foundInf?: ReadonlyMap<Device, Tensor>): void {
     const moved = new Map<Tensor, Tensor>();
     for (const group of this.paramGroups) {
+      // They may be changed at any time, by schedules to values that are out of range by rounding.
+      this.#checkGroup(this.constructor.name, group);
       const batches = new Map<Device, Batch>();
       for (const p of group.params) {
         if (isDeferred(p)) throw new UninitializedError(`step: a parameter ${NO_SHAPE_YET}`);

@@ -25,8 +25,8 @@ export interface RMSpropOptions extends DecayOptions {
 export class RMSprop extends FusedOptimizer<RMSpropOptions> {
   protected readonly op = Op.rmspropStep;
 
-  constructor(params: Params<RMSpropOptions>, options: Partial<RMSpropOptions> = {}) {
-    super(params, {
+  constructor(params: Params<RMSpropOptions>, options?: Partial<RMSpropOptions>) {
+    const defaults: RMSpropOptions = {
       lr: 1e-2,
       momentum: 0,
       alpha: 0.99,
@@ -34,8 +34,8 @@ export class RMSprop extends FusedOptimizer<RMSpropOptions> {
       centered: false,
       weightDecay: 0,
       maximize: false,
-      ...options,
-    });
+    };
+    super(params, defaults, options, arguments.length > 2);
   }
 
   protected checkOptions(options: Readonly<RMSpropOptions>): void {

@@ -24,8 +24,8 @@ export interface RpropOptions extends GroupOptions {
 export class Rprop extends FusedOptimizer<RpropOptions> {
   protected readonly op = Op.rpropStep;
 
-  constructor(params: Params<RpropOptions>, options: Partial<RpropOptions> = {}) {
-    super(params, { lr: 1e-2, etas: [0.5, 1.2], stepSizes: [1e-6, 50], maximize: false, ...options });
+  constructor(params: Params<RpropOptions>, options?: Partial<RpropOptions>) {
+    super(params, { lr: 1e-2, etas: [0.5, 1.2], stepSizes: [1e-6, 50], maximize: false }, options, arguments.length > 2);
   }
 
   protected checkOptions(options: Readonly<RpropOptions>): void {

@@ -29,16 +29,16 @@ export interface SGDOptions extends GroupOptions {
  * @throws ArgumentError for options out of range; nesterov needs momentum and no dampening
  */
 export class SGD extends Optimizer<SGDOptions> {
-  constructor(params: Params<SGDOptions>, options: Partial<SGDOptions> = {}) {
-    super(params, {
+  constructor(params: Params<SGDOptions>, options?: Partial<SGDOptions>) {
+    const defaults: SGDOptions = {
       lr: 1e-3,
       momentum: 0,
       dampening: 0,
       weightDecay: 0,
       nesterov: false,
       maximize: false,
-      ...options,
-    });
+    };
+    super(params, defaults, options, arguments.length > 2);
   }
 
   protected checkOptions({ lr, momentum, dampening, weightDecay, nesterov }: Readonly<SGDOptions>): void {

@@ -2,6 +2,7 @@
 // Learning rates that change from step to step. As in PyTorch each rate follows from the one before where it can, so
 // that several schedules, or changes by hand, combine.
 import { ArgumentError, StateDictError } from '../../native/errors.js';
+import { integer, optionsOf, show } from '../../native/options.js';
 import { hostStep } from '../../native/recording.js';
 import { checkInteger } from '../../ops/checks.js';
 import type { ParamGroup } from '../group.js';
@@ -23,6 +24,8 @@ export interface SchedulerOptions {
   /** The number of steps made before: to go on with groups that have an initialLr. Default -1: none, a new schedule. */
   lastEpoch?: number;
 }
+/** @internal */
+export const schedulerOptions = optionsOf<SchedulerOptions>({ lastEpoch: integer });
 
 /**
  * Base class of schedules. Call step() after the optimizer's step(), once an epoch or once a batch as the schedule was
@@ -43,6 +46,7 @@ export abstract class LRScheduler<S extends object = object> implements Schedule
     protected readonly settings: S,
     { lastEpoch = -1 }: SchedulerOptions,
   ) {
+    checkOptimizer(optimizer, new.target.name);
     this.lastEpoch = checkInteger(lastEpoch, -1, this.constructor.name, 'lastEpoch');
   }
 
@@ -165,8 +169,16 @@ function kindOf(value: unknown): string {
   return value.every((x) => typeof x === 'number') ? 'a list of numbers' : 'a list';
 }
 
+/** @throws ArgumentError unless it is one */
+export function checkOptimizer(optimizer: unknown, where: string): void {
+  if (!Array.isArray((optimizer as Optimizer | null | undefined)?.paramGroups))
+    throw new ArgumentError(`${where}: expected an optimizer, got ${show(optimizer)}`);
+}
+
 /** One value for each parameter group. @throws ArgumentError when there are more or fewer */
-export function forGroups<T>(value: T | readonly T[], { paramGroups }: Optimizer, where: string, what: string): T[] {
+export function forGroups<T>(value: T | readonly T[], optimizer: Optimizer, where: string, what: string): T[] {
+  checkOptimizer(optimizer, where);
+  const { paramGroups } = optimizer;
   const list = Array.isArray(value) ? [...(value as readonly T[])] : paramGroups.map(() => value as T);
   if (list.length !== paramGroups.length)
     throw new ArgumentError(`${where}: expected ${paramGroups.length} ${what}, one for each parameter group, got ${list.length}`);

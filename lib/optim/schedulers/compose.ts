@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Schedules made of schedules.
 import { ArgumentError, StateDictError } from '../../native/errors.js';
+import { noMore } from '../../native/options.js';
 import { hostStep } from '../../native/recording.js';
 import { checkInteger } from '../../ops/checks.js';
 import type { Optimizer } from '../optimizer.js';
@@ -95,6 +96,7 @@ export class SequentialLR extends Composite {
   #milestones: number[];
 
   constructor(optimizer: Optimizer, schedulers: readonly Composable[], milestones: readonly number[]) {
+    noMore(new.target.name, arguments.length > 3);
     super(optimizer, schedulers);
     for (const m of milestones) checkInteger(m, 1, 'SequentialLR', 'a milestone');
     if (milestones.length !== schedulers.length - 1)
@@ -136,6 +138,7 @@ export class SequentialLR extends Composite {
 /** Several schedules at once: each changes what the one before left. */
 export class ChainedScheduler extends Composite {
   constructor(schedulers: readonly Composable[], optimizer?: Optimizer) {
+    noMore(new.target.name, arguments.length > 2);
     const owner = optimizer ?? schedulers[0]?.optimizer;
     if (!owner) throw new ArgumentError('ChainedScheduler: there are no schedules');
     super(owner, schedulers);

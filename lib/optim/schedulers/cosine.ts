@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
+import { number, optionsOf } from '../../native/options.js';
 import { checkInteger } from '../../ops/checks.js';
 import type { ParamGroup } from '../group.js';
 import type { Optimizer } from '../optimizer.js';
-import { LRScheduler, type SchedulerOptions } from './base.js';
+import { LRScheduler, schedulerOptions, type SchedulerOptions } from './base.js';
 
 export interface CosineOptions extends SchedulerOptions {
   /** The lowest rate. Default 0. */
   etaMin?: number;
 }
+const cosineOptions = optionsOf<CosineOptions>({ etaMin: number, ...schedulerOptions.schema });
 
 /** Half a period of a cosine, from the first rate down to etaMin in `TMax` steps (Loshchilov and Hutter, arXiv:1608.03983). */
 export class CosineAnnealingLR extends LRScheduler<{ TMax: number; etaMin: number }> {
-  constructor(optimizer: Optimizer, TMax: number, { etaMin = 0, ...options }: CosineOptions = {}) {
+  constructor(optimizer: Optimizer, TMax: number, options?: CosineOptions) {
+    options = cosineOptions(new.target.name, options, arguments.length > 3);
+    const { etaMin = 0 } = options;
     super(optimizer, { TMax: checkInteger(TMax, 1, 'CosineAnnealingLR', 'TMax'), etaMin }, options);
     this.begin();
   }
@@ -33,6 +37,7 @@ export interface WarmRestartOptions extends CosineOptions {
   /** How many times longer each period is than the one before; an integer of at least 1. Default 1. */
   TMult?: number;
 }
+const warmRestartOptions = optionsOf<WarmRestartOptions>({ TMult: number, ...cosineOptions.schema });
 
 interface Period {
   T0: number;
@@ -48,7 +53,9 @@ interface Period {
  * Hutter, arXiv:1608.03983).
  */
 export class CosineAnnealingWarmRestarts extends LRScheduler<Period> {
-  constructor(optimizer: Optimizer, T0: number, { TMult = 1, etaMin = 0, ...options }: WarmRestartOptions = {}) {
+  constructor(optimizer: Optimizer, T0: number, options?: WarmRestartOptions) {
+    options = warmRestartOptions(new.target.name, options, arguments.length > 3);
+    const { TMult = 1, etaMin = 0 } = options;
     checkInteger(T0, 1, 'CosineAnnealingWarmRestarts', 'T0');
     checkInteger(TMult, 1, 'CosineAnnealingWarmRestarts', 'TMult');
     super(optimizer, { T0, TMult, etaMin, TI: T0, TCur: options.lastEpoch ?? -1 }, options);

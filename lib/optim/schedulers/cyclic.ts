@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError } from '../../native/errors.js';
+import { boolean, callable, checked, nullable, number, oneOf, optionsOf } from '../../native/options.js';
 import { checkChoice, checkInteger } from '../../ops/checks.js';
 import type { ParamGroup } from '../group.js';
 import type { Optimizer } from '../optimizer.js';
-import { checkMomentum, forGroups, LRScheduler, setMomentum, type SchedulerOptions } from './base.js';
+import { checkMomentum, forGroups, LRScheduler, setMomentum, schedulerOptions, type SchedulerOptions } from './base.js';
 
 const modes = ['triangular', 'triangular2', 'exp_range'] as const;
 const scaleModes = ['cycle', 'iterations'] as const;
@@ -30,6 +31,18 @@ export interface CyclicOptions extends SchedulerOptions {
   /** One number, or one for each group. Default 0.9. */
   maxMomentum?: number | readonly number[];
 }
+const cyclicOptions = optionsOf<CyclicOptions>({
+  stepSizeUp: number,
+  stepSizeDown: nullable(number),
+  mode: oneOf(...modes),
+  gamma: number,
+  scaleFn: callable,
+  scaleMode: oneOf(...scaleModes),
+  cycleMomentum: boolean,
+  baseMomentum: checked,
+  maxMomentum: checked,
+  ...schedulerOptions.schema,
+});
 
 interface Cycle {
   totalSize: number;
@@ -57,8 +70,9 @@ export class CyclicLR extends LRScheduler<Cycle> {
     optimizer: Optimizer,
     baseLr: number | readonly number[],
     maxLr: number | readonly number[],
-    options: CyclicOptions = {},
+    options?: CyclicOptions,
   ) {
+    options = cyclicOptions(new.target.name, options, arguments.length > 4);
     const { stepSizeUp = 2000, stepSizeDown, mode = 'triangular', gamma = 1, scaleFn, cycleMomentum = true } = options;
     const { baseMomentum = 0.8, maxMomentum = 0.9, scaleMode = 'cycle' } = options;
     checkInteger(stepSizeUp, 1, 'CyclicLR', 'stepSizeUp');

@@ -2,7 +2,7 @@
 import { ArgumentError } from '../../native/errors.js';
 import type { ParamGroup } from '../group.js';
 import type { Optimizer } from '../optimizer.js';
-import { forGroups, LRScheduler, type SchedulerOptions } from './base.js';
+import { forGroups, LRScheduler, schedulerOptions, type SchedulerOptions } from './base.js';
 
 /** A function of the step, or one for each parameter group. */
 export type LrLambda = ((epoch: number) => number) | readonly ((epoch: number) => number)[];
@@ -10,7 +10,8 @@ export type LrLambda = ((epoch: number) => number) | readonly ((epoch: number) =
 abstract class FunctionLR extends LRScheduler {
   protected readonly factors: readonly ((epoch: number) => number)[];
 
-  constructor(optimizer: Optimizer, lrLambda: LrLambda, options: SchedulerOptions = {}) {
+  constructor(optimizer: Optimizer, lrLambda: LrLambda, options?: SchedulerOptions) {
+    options = schedulerOptions(new.target.name, options, arguments.length > 3);
     super(optimizer, {}, options);
     const where = this.constructor.name;
     this.factors = forGroups(lrLambda, optimizer, where, 'functions');

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError } from '../../native/errors.js';
+import { boolean, checked, number, oneOf, optionsOf } from '../../native/options.js';
 import { checkInteger, checkNumber } from '../../ops/checks.js';
 import type { ParamGroup } from '../group.js';
 import type { Optimizer } from '../optimizer.js';
-import { checkMomentum, forGroups, LRScheduler, setMomentum, type SchedulerOptions } from './base.js';
+import { checkMomentum, forGroups, LRScheduler, setMomentum, schedulerOptions, type SchedulerOptions } from './base.js';
 
 export interface OneCycleOptions extends SchedulerOptions {
   /** Steps of the whole cycle; or else `epochs` and `stepsPerEpoch`. */
@@ -27,6 +28,20 @@ export interface OneCycleOptions extends SchedulerOptions {
   /** Down to the first rate as it went up, and only then on to the last one. Default false. */
   threePhase?: boolean;
 }
+const oneCycleOptions = optionsOf<OneCycleOptions>({
+  totalSteps: number,
+  epochs: number,
+  stepsPerEpoch: number,
+  pctStart: number,
+  annealStrategy: oneOf('cos', 'linear'),
+  cycleMomentum: boolean,
+  baseMomentum: checked,
+  maxMomentum: checked,
+  divFactor: number,
+  finalDivFactor: number,
+  threePhase: boolean,
+  ...schedulerOptions.schema,
+});
 
 interface Phase {
   /** The step that ends it. */
@@ -46,6 +61,7 @@ type OneCycleSettings = Required<Pick<OneCycleOptions, 'totalSteps' | 'pctStart'
  */
 export class OneCycleLR extends LRScheduler<OneCycleSettings> {
   constructor(optimizer: Optimizer, maxLr: number | readonly number[], options: OneCycleOptions) {
+    options = oneCycleOptions(new.target.name, options, arguments.length > 3);
     const { pctStart = 0.3, annealStrategy = 'cos', cycleMomentum = true, threePhase = false } = options;
     checkNumber(pctStart, 0, 1, 'OneCycleLR', 'pctStart');
     if (annealStrategy !== 'cos' && annealStrategy !== 'linear')

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { StateDictError } from '../../native/errors.js';
+import { checked, number, oneOf, optionsOf } from '../../native/options.js';
 import { refuse } from '../../native/recording.js';
 import { checkChoice, checkInteger, checkNumber } from '../../ops/checks.js';
 import { camelCase, snakeCase } from '../keys.js';
@@ -24,6 +25,16 @@ export interface PlateauOptions {
   /** Smaller changes of a rate are left out. Default 1e-8. */
   eps?: number;
 }
+const plateauOptions = optionsOf<PlateauOptions>({
+  mode: oneOf('min', 'max'),
+  factor: number,
+  patience: number,
+  threshold: number,
+  thresholdMode: oneOf('rel', 'abs'),
+  cooldown: number,
+  minLr: checked,
+  eps: number,
+});
 
 /**
  * Lowers the rates when a measure, such as the validation loss, has stopped getting better.
@@ -41,8 +52,9 @@ export class ReduceLROnPlateau {
 
   constructor(
     readonly optimizer: Optimizer,
-    options: PlateauOptions = {},
+    options?: PlateauOptions,
   ) {
+    options = plateauOptions(new.target.name, options, arguments.length > 2);
     const { mode = 'min', factor = 0.1, patience = 10, threshold = 1e-4 } = options;
     const { thresholdMode = 'rel', cooldown = 0, minLr = 0, eps = 1e-8 } = options;
     const where = 'ReduceLROnPlateau';

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import { number, oneOf, optionsOf } from '../../native/options.js';
 import { checkChoice, checkInteger, checkNumber } from '../../ops/checks.js';
 import type { ParamGroup } from '../group.js';
 import type { Optimizer } from '../optimizer.js';
-import { forGroups, LRScheduler, type SchedulerOptions } from './base.js';
+import { forGroups, LRScheduler, schedulerOptions, type SchedulerOptions } from './base.js';
 
 export interface SWAOptions extends SchedulerOptions {
   /** The number of steps to the new rate. Default 10. */
@@ -10,6 +11,11 @@ export interface SWAOptions extends SchedulerOptions {
   /** Default 'cos'. */
   annealStrategy?: 'cos' | 'linear';
 }
+const swaOptions = optionsOf<SWAOptions>({
+  annealEpochs: number,
+  annealStrategy: oneOf('cos', 'linear'),
+  ...schedulerOptions.schema,
+});
 
 /**
  * From the present rate to a constant one, for the part of a training whose weights are averaged (Izmailov et al.,
@@ -19,7 +25,8 @@ export interface SWAOptions extends SchedulerOptions {
  * @throws ArgumentError for options out of range
  */
 export class SWALR extends LRScheduler<{ annealEpochs: number; annealStrategy: string }> {
-  constructor(optimizer: Optimizer, swaLr: number | readonly number[], options: SWAOptions = {}) {
+  constructor(optimizer: Optimizer, swaLr: number | readonly number[], options?: SWAOptions) {
+    options = swaOptions(new.target.name, options, arguments.length > 3);
     const { annealEpochs = 10, annealStrategy = 'cos' } = options;
     checkChoice(annealStrategy, ['cos', 'linear'], 'SWALR', 'annealStrategy');
     super(optimizer, { annealEpochs: checkInteger(annealEpochs, 0, 'SWALR', 'annealEpochs'), annealStrategy }, options);
