@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError, LenodeError } from '../native/errors.js';
+import { boolean, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { hostStep, outside, stepDependsOn, update } from '../native/recording.js';
 import { run } from '../native/run.js';
@@ -24,6 +25,13 @@ export interface GradScalerOptions {
   /** false: nothing is scaled, and no step left out. Default true. */
   enabled?: boolean;
 }
+const gradScalerOptions = optionsOf<GradScalerOptions>({
+  initScale: number,
+  growthFactor: number,
+  backoffFactor: number,
+  growthInterval: number,
+  enabled: boolean,
+});
 
 /** What a checkpoint keeps of a GradScaler, under PyTorch's names. */
 export interface GradScalerState {
@@ -75,7 +83,8 @@ export class GradScaler {
   readonly #stages = new Map<AnyOptimizer, Stage>();
 
   /** @throws ArgumentError for options out of range */
-  constructor(options: GradScalerOptions = {}) {
+  constructor(options?: GradScalerOptions) {
+    options = gradScalerOptions(new.target.name, options, arguments.length > 1);
     const { initScale = 65536, growthFactor = 2, backoffFactor = 0.5, growthInterval = 2000, enabled = true } = options;
     const where = 'GradScaler';
     if (!(growthFactor > 1)) throw new ArgumentError(`${where}: growthFactor must be above 1, got ${String(growthFactor)}`);

@@ -4,7 +4,7 @@ import { LenodeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { fresh, type Tensor } from '../tensor/tensor.js';
-import { Mode } from './mode.js';
+import { checkBody, Mode } from './mode.js';
 
 const checking = new Mode(false);
 
@@ -14,6 +14,7 @@ const checking = new Mode(false);
  * Slow, as every gradient is looked at. `body` may be asynchronous.
  */
 export function detectAnomaly<R>(body: () => R): R {
+  checkBody(body, 'detectAnomaly', arguments.length > 1);
   return checking.with(true, body);
 }
 

@@ -3,6 +3,7 @@
 import { types } from 'node:util';
 import { native } from '../native/binding.js';
 import { CaptureError, DisposedError } from '../native/errors.js';
+import { boolean, checked, number, oneOf, optionsOf } from '../native/options.js';
 import { contextNow, isWatched, watched, type Watch } from '../native/recording.js';
 import { device as toDevice, type Device, type DeviceLike } from '../tensor/device.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -30,6 +31,12 @@ export interface CaptureOptions {
    */
   follow?: boolean;
 }
+const captureOptions = optionsOf<CaptureOptions>({
+  recordings: number,
+  device: checked,
+  otherwise: oneOf('throw', 'run'),
+  follow: boolean,
+});
 
 /** What capture() makes of a step. */
 export interface Captured<A extends unknown[], R> {
@@ -89,7 +96,8 @@ const releases = new FinalizationRegistry<Set<number>>((steps) => {
  * @throws CaptureError, from inside the step, for what cannot be replayed: reading values, tensors made from
  * JavaScript's values, another device, a gradient through what was computed before, a promise
  */
-export function capture<A extends unknown[], R>(fn: (...args: A) => R, options: CaptureOptions = {}): Captured<A, R> {
+export function capture<A extends unknown[], R>(fn: (...args: A) => R, options?: CaptureOptions): Captured<A, R> {
+  options = captureOptions('capture', options, arguments.length > 2);
   const { recordings: limit = 4, device, otherwise = 'throw', follow = false } = options;
   const counts: Counts = { plain: 0, recorded: 0, replayed: 0 };
   const numbers = new Set<number>();

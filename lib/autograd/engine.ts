@@ -2,6 +2,7 @@
 // The backward walk: from the outputs to the leaves, each node once, when all of its gradients have arrived. No
 // recursion, so that the depth of a network does not meet the depth of the stack.
 import { AutogradError, InternalError, ShapeError } from '../native/errors.js';
+import { boolean, checked, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { recordingNow, refuse, stepNow } from '../native/recording.js';
 import { run, sweepGraph } from '../native/run.js';
@@ -16,6 +17,9 @@ export interface BackwardOptions {
   /** Keep what the operations saved, so that backward() can run through them again. Default false. */
   retainGraph?: boolean;
 }
+type GradOptions = BackwardOptions & { gradOutputs?: readonly (Tensor | null)[]; allowUnused?: boolean };
+const backwardOptions = optionsOf<BackwardOptions>({ retainGraph: boolean });
+const gradOptions = optionsOf<GradOptions>({ ...backwardOptions.schema, gradOutputs: checked, allowUnused: boolean });
 
 interface State {
   readonly node: Node;
@@ -43,7 +47,8 @@ interface Walk {
  * @param gradient the gradient of the result with respect to `output`; may be left out for one-element outputs (1)
  * @throws AutogradError when nothing was recorded, or it was walked before without retainGraph
  */
-export function backward(output: Tensor, gradient?: Tensor, options: BackwardOptions = {}): void {
+export function backward(output: Tensor, gradient?: Tensor, options?: BackwardOptions): void {
+  options = backwardOptions('backward', options, arguments.length > 3);
   walk([output], [gradient ?? null], null, options.retainGraph ?? false, 'backward');
   if (!options.retainGraph) sweepGraph(output.device.id);
 }
@@ -55,8 +60,9 @@ export function backward(output: Tensor, gradient?: Tensor, options: BackwardOpt
 export function grad(
   outputs: Tensor | readonly Tensor[],
   inputs: Tensor | readonly Tensor[],
-  options: BackwardOptions & { gradOutputs?: readonly (Tensor | null)[]; allowUnused?: boolean } = {},
+  options?: GradOptions,
 ): (Tensor | null)[] {
+  options = gradOptions('grad', options, arguments.length > 3);
   const outs = outputs instanceof Tensor ? [outputs] : outputs;
   const ins = inputs instanceof Tensor ? [inputs] : inputs;
   for (const t of ins)

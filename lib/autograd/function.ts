@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Functions whose gradient the user states.
 import { ArgumentError, AutogradError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import type { Device } from '../tensor/device.js';
@@ -85,6 +86,7 @@ const metaOf = ({ shape, dtype, device }: Tensor): Meta => ({ shape, dtype, devi
 export function defineFunction<A extends readonly unknown[], R extends OpResult, P = unknown>(
   spec: FunctionSpec<A, R, P>,
 ): (...args: A) => R {
+  noMore('defineFunction', arguments.length > 1);
   const apply = defineOp<[tensors: readonly Tensor[], args: A], R, Kept>({
     name: spec.name,
     inputs: 'list',

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError, DTypeError, LenodeError } from '../native/errors.js';
+import { number, optionsOf } from '../native/options.js';
 import { fromArray, Tensor } from '../tensor/tensor.js';
 import { backward } from './engine.js';
 import { withoutGrad } from './mode.js';
@@ -12,6 +13,7 @@ export interface GradcheckOptions {
   /** Relative tolerance. Default 1e-3. */
   rtol?: number;
 }
+const gradcheckOptions = optionsOf<GradcheckOptions>({ eps: number, atol: number, rtol: number });
 
 /** A gradient that differs from the numerical one. */
 export class GradcheckError extends LenodeError {}
@@ -27,8 +29,9 @@ export class GradcheckError extends LenodeError {}
 export async function gradcheck(
   fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[],
   inputs: readonly Tensor[],
-  { eps = 1e-6, atol = 1e-5, rtol = 1e-3 }: GradcheckOptions = {},
+  options?: GradcheckOptions,
 ): Promise<true> {
+  const { eps = 1e-6, atol = 1e-5, rtol = 1e-3 } = gradcheckOptions('gradcheck', options, arguments.length > 3);
   const checked = inputs.filter((t) => t.requiresGrad);
   if (checked.length === 0) throw new ArgumentError('gradcheck: no input requires gradients');
   for (const t of checked)

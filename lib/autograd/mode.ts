@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { ArgumentError } from '../native/errors.js';
+import { noMore, show } from '../native/options.js';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { types } from 'node:util';
 import { recordingsDependOn } from '../native/recording.js';
@@ -63,12 +65,20 @@ const recording = new Mode<'on' | 'off' | 'inference'>('on');
 
 /** Whether operations are recorded for backward() here and now. */
 export function isGradEnabled(): boolean {
+  noMore('isGradEnabled', arguments.length > 0);
   return recording.get() === 'on';
 }
 
 /** Whether this is inside inferenceMode(). */
 export function isInferenceModeEnabled(): boolean {
+  noMore('isInferenceModeEnabled', arguments.length > 0);
   return recording.get() === 'inference';
+}
+
+/** @internal @throws ArgumentError unless it is a function, and the only argument */
+export function checkBody(body: unknown, where: string, extra: boolean): void {
+  if (typeof body !== 'function') throw new ArgumentError(`${where}: expected a function to run, got ${show(body)}`);
+  noMore(where, extra);
 }
 
 // Inside inferenceMode() nothing changes it.
@@ -81,11 +91,13 @@ function unlessInference(value: 'on' | 'off'): 'on' | 'off' | 'inference' {
  * its awaits and affects nothing else.
  */
 export function noGrad<R>(body: () => R): R {
+  checkBody(body, 'noGrad', arguments.length > 1);
   return recording.with(unlessInference('off'), body);
 }
 
 /** Runs `body` with recording switched on, inside noGrad(). Inside inferenceMode() it stays off. */
 export function enableGrad<R>(body: () => R): R {
+  checkBody(body, 'enableGrad', arguments.length > 1);
   return recording.with(unlessInference('on'), body);
 }
 
@@ -94,6 +106,7 @@ export function enableGrad<R>(body: () => R): R {
  * can take part in gradients later, as a constant.
  */
 export function inferenceMode<R>(body: () => R): R {
+  checkBody(body, 'inferenceMode', arguments.length > 1);
   return recording.with('inference', body);
 }
 

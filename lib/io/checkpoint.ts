@@ -5,6 +5,7 @@ import type { GradScaler, GradScalerState } from '../amp/grad-scaler.js';
 import { defaultGenerator, type Generator, type GeneratorState } from '../data/generator.js';
 import type { DataLoader, LoaderState } from '../data/loader.js';
 import { ArgumentError, LenodeError, StateDictError } from '../native/errors.js';
+import { boolean, checked, kind, number, optionsOf, required, withMethods, type Schema } from '../native/options.js';
 import { openDevices } from '../native/devices.js';
 import type { AnyModule } from '../nn/module.js';
 import { checkFit, type StateDict } from '../nn/state.js';
@@ -48,6 +49,25 @@ export interface CheckpointContents extends CheckpointParts {
   metadata?: Json;
 }
 
+// Of any class: what is saved is what these methods give.
+const partsSchema: Schema<CheckpointParts> = {
+  model: withMethods('a Module', 'stateDict', 'prepareLoad'),
+  optimizer: withMethods('an optimizer', 'stateDict', 'prepareLoad'),
+  scheduler: withMethods('a schedule', 'stateDict', 'loadStateDict'),
+  scaler: withMethods('a GradScaler', 'stateDict', 'prepareLoad'),
+  ema: withMethods('a Module', 'stateDict', 'prepareLoad'),
+  loader: withMethods('a DataLoader', 'stateDict', 'prepareLoad'),
+  generators: kind('an object of Generators', (v) => typeof v === 'object' && v !== null),
+};
+const loadOptions = optionsOf<CheckpointParts & { rng?: boolean }>({ ...partsSchema, rng: boolean });
+const contentsOptions = optionsOf<CheckpointContents>({
+  ...partsSchema,
+  model: required(partsSchema.model),
+  epoch: number,
+  step: number,
+  metadata: checked,
+});
+
 export interface CheckpointInfo {
   epoch: number;
   /** Steps made of the epoch after those; left out if there are none. */
@@ -74,6 +94,7 @@ const FORMAT = 'lenode checkpoint 1';
  * that was there before is only then replaced. Do not train on before the promise is fulfilled.
  */
 export async function saveCheckpoint(path: string, contents: CheckpointContents): Promise<void> {
+  contents = contentsOptions('saveCheckpoint', contents, arguments.length > 2);
   const { model, optimizer, scheduler, scaler, ema, loader, generators, epoch = 0, step = 0, metadata = null } = contents;
   for (const [name, count] of Object.entries({ epoch, step }))
     if (!Number.isSafeInteger(count) || count < 0) throw new ArgumentError(`saveCheckpoint: ${name} must be a count, got ${count}`);
@@ -130,8 +151,9 @@ function openCudaDevices(): Device[] {
  */
 export async function loadCheckpoint(
   path: string,
-  { model, optimizer, scheduler, scaler, ema, loader, generators, rng = true }: CheckpointParts & { rng?: boolean } = {},
+  options?: CheckpointParts & { rng?: boolean },
 ): Promise<CheckpointInfo> {
+  const { model, optimizer, scheduler, scaler, ema, loader, generators, rng = true } = loadOptions('loadCheckpoint', options, arguments.length > 2);
   const file = await SafetensorsFile.open(path);
   const read: Tensor[] = [];
   try {

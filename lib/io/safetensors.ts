@@ -5,6 +5,7 @@ import { readdir, unlink } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { types } from 'node:util';
 import { ArgumentError, FormatError } from '../native/errors.js';
+import { checked, number, optionsOf } from '../native/options.js';
 import type { StateDict } from '../nn/state.js';
 import type { Device, DeviceLike } from '../tensor/device.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
@@ -12,7 +13,7 @@ import { writeAtomically } from './atomic.js';
 import { toBytes } from './bytes.js';
 import { RandomFile } from './files.js';
 import { formatHeader, MAX_HEADER_BYTES, parseHeader, placeTensors, type Header, type TensorEntry } from './header.js';
-import { fromStored, type WidenOptions } from './stored.js';
+import { fromStored, widenOptions, type WidenOptions } from './stored.js';
 import { WeightsFile } from './weights-file.js';
 
 /** A safetensors file, of which only the header has been read. Close it when done, or declare it with `await using`. */
@@ -29,7 +30,8 @@ export class SafetensorsFile extends WeightsFile {
    * @throws FileError when there is no such file; FormatError for what is no safetensors file, or a truncated one;
    * DTypeError for integers that only `widen` can read
    */
-  static async open(path: string, options: WidenOptions = {}): Promise<SafetensorsFile> {
+  static async open(path: string, options?: WidenOptions): Promise<SafetensorsFile> {
+    options = widenOptions('SafetensorsFile.open', options, arguments.length > 2);
     const file = await RandomFile.open(path);
     try {
       const { size } = file;
@@ -69,6 +71,8 @@ export class SafetensorsFile extends WeightsFile {
   }
 }
 
+const loadOptions = optionsOf<{ device?: DeviceLike } & WidenOptions>({ device: checked, ...widenOptions.schema });
+
 /**
  * Reads all tensors of a safetensors file.
  *
@@ -77,8 +81,9 @@ export class SafetensorsFile extends WeightsFile {
  */
 export async function loadSafetensors(
   path: string,
-  { device = 'cpu', widen = false }: { device?: DeviceLike } & WidenOptions = {},
+  options?: { device?: DeviceLike } & WidenOptions,
 ): Promise<StateDict> {
+  const { device = 'cpu', widen = false } = loadOptions('loadSafetensors', options, arguments.length > 2);
   const file = await SafetensorsFile.open(path, { widen });
   try {
     const result = Object.create(null) as StateDict;
@@ -99,6 +104,7 @@ export interface SaveSafetensorsOptions {
    */
   maxShardBytes?: number;
 }
+const saveSafetensorsOptions = optionsOf<SaveSafetensorsOptions>({ metadata: checked, maxShardBytes: number });
 
 /**
  * Writes named tensors, row-major, to a file that is complete or not there at all. One tensor at a time is held in
@@ -109,8 +115,9 @@ export interface SaveSafetensorsOptions {
 export async function saveSafetensors(
   path: string,
   tensors: Readonly<StateDict> | ReadonlyMap<string, Tensor>,
-  { metadata = {}, maxShardBytes = Infinity }: SaveSafetensorsOptions = {},
+  options?: SaveSafetensorsOptions,
 ): Promise<string> {
+  const { metadata = {}, maxShardBytes = Infinity } = saveSafetensorsOptions('saveSafetensors', options, arguments.length > 3);
   const entries = new Map(types.isMap(tensors) ? tensors : Object.entries(tensors));
   for (const [name, t] of entries) checkTensor(t, 'saveSafetensors', name);
   for (const [name, text] of Object.entries(metadata))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Element types that files have and tensors do not.
 import { DTypeError, FormatError } from '../native/errors.js';
+import { boolean, optionsOf } from '../native/options.js';
 import { itemSize, type DType } from '../tensor/dtype.js';
 import type { Device } from '../tensor/device.js';
 import type { Shape } from '../tensor/shape.js';
@@ -26,6 +27,8 @@ export interface WidenOptions {
    */
   widen?: boolean;
 }
+/** @internal */
+export const widenOptions = optionsOf<WidenOptions>({ widen: boolean });
 
 function isNarrow(dtype: StoredDType): dtype is Narrow {
   return Object.hasOwn(widened, dtype);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DisposedError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 import { Parameter } from '../nn/parameter.js';
 import { Code } from '../pickle/opcodes.js';
 import { PickleWriter } from '../pickle/writer.js';
@@ -34,6 +35,7 @@ const storageNames: Readonly<Record<DType, string>> = {
  * @throws ArgumentError for what has no counterpart in Python, what contains itself, and what is nested more than 500 deep
  */
 export async function save(path: string, value: unknown): Promise<void> {
+  noMore('save', arguments.length > 2);
   const tensors = new Map<Tensor, string>();
   const pickle = PickleWriter.pickle(value, 'save', (object, writer) => {
     if (!(object instanceof Tensor)) return false;

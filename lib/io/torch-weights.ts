@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { FormatError } from '../native/errors.js';
+import { optionsOf, text } from '../native/options.js';
 import { versionsOf, type TensorInfo, type VersionTable } from '../nn/state.js';
 import type { Device } from '../tensor/device.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { RandomFile } from './files.js';
-import { dtypeOf, type WidenOptions } from './stored.js';
+import { dtypeOf, widenOptions, type WidenOptions } from './stored.js';
 import { fromPickle, readStorage, tensorIn } from './torch.js';
 import { openTorch, type TorchFile } from './torch-file.js';
 import { TensorRecord } from './torch-pickle.js';
@@ -14,6 +15,8 @@ export interface StateOptions extends WidenOptions {
   /** Where in a training checkpoint the weights are, for instance 'model_state_dict'. Default: the usual names. */
   key?: string;
 }
+/** @internal */
+export const stateOptions = optionsOf<StateOptions>({ ...widenOptions.schema, key: text });
 
 // What training scripts call the weights beside an optimizer's state.
 const USUAL_KEYS = ['state_dict', 'model_state_dict', 'model'];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files of torch.save() as plain values.
 import { FormatError, DTypeError } from '../native/errors.js';
+import { checked, optionsOf } from '../native/options.js';
 import { Parameter } from '../nn/parameter.js';
 import { setVersions, type VersionTable } from '../nn/state.js';
 import { OrderedDict } from '../pickle/machine.js';
@@ -11,7 +12,7 @@ import { checkDType, isFloating, type DType, type FloatDType } from '../tensor/d
 import { contiguousStrides, isContiguous, MAX_RANK } from '../tensor/shape.js';
 import { viewOf, type Tensor } from '../tensor/tensor.js';
 import { RandomFile } from './files.js';
-import { dtypeOf, fromStored, storedItemSize, type StoredDType, type WidenOptions } from './stored.js';
+import { dtypeOf, fromStored, storedItemSize, widenOptions, type StoredDType, type WidenOptions } from './stored.js';
 import { openTorch, type TorchFile } from './torch-file.js';
 import { StorageView, TensorRecord, type Storage } from './torch-pickle.js';
 import { converted } from './weights-file.js';
@@ -39,6 +40,7 @@ export interface LoadOptions extends WidenOptions {
   /** What to convert floating tensors to; others stay as they are. Default: as they are in the file. */
   dtype?: FloatDType;
 }
+const loadOptions = optionsOf<LoadOptions>({ ...widenOptions.schema, device: checked, dtype: checked });
 
 /**
  * Reads a file of PyTorch's torch.save(), of any version since 0.2. Nothing in it is run: of the types and functions
@@ -54,7 +56,8 @@ export interface LoadOptions extends WidenOptions {
  * data; FormatError for what is damaged, truncated or made by something else; UnsupportedError for TorchScript and for
  * files of before version 0.2; DTypeError for tensors of a type that there is not here
  */
-export async function load<T = Loaded>(path: string, options: LoadOptions = {}): Promise<T> {
+export async function load<T = Loaded>(path: string, options?: LoadOptions): Promise<T> {
+  options = loadOptions('load', options, arguments.length > 2);
   if (options.dtype !== undefined && !isFloating(checkDType(options.dtype, 'load')))
     throw new DTypeError(`load: dtype must be floating, got ${options.dtype}`);
   const file = await RandomFile.open(path);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError } from '../native/errors.js';
+import { checked, optionsOf } from '../native/options.js';
 import type { TensorInfo, VersionTable } from '../nn/state.js';
 import { to } from '../ops/view.js';
 import { device as toDevice, type Device, type DeviceLike } from '../tensor/device.js';
@@ -12,6 +13,7 @@ export interface TensorReadOptions {
   /** What to convert it to. Default: as it is in the file. */
   dtype?: DType;
 }
+const tensorReadOptions = optionsOf<TensorReadOptions>({ device: checked, dtype: checked });
 
 /**
  * A file, or several, of named tensors, of which only the descriptions have been read. Each tensor is read when it is
@@ -45,7 +47,8 @@ export abstract class WeightsFile {
    * @throws ArgumentError when there is none of this name; FormatError when it is damaged, or the file has changed since
    * it was opened
    */
-  async tensor(name: string, { device = 'cpu', dtype }: TensorReadOptions = {}): Promise<Tensor> {
+  async tensor(name: string, options?: TensorReadOptions): Promise<Tensor> {
+    const { device = 'cpu', dtype } = tensorReadOptions('tensor', options, arguments.length > 2);
     this.info(name);
     if (dtype !== undefined) checkDType(dtype, 'tensor');
     return converted(await this.readTensor(name, toDevice(device)), dtype);

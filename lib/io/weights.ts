@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weights from files of any of the formats, told apart by their first bytes.
 import { ArgumentError, FormatError, StateDictError } from '../native/errors.js';
+import { boolean, checked, optionsOf } from '../native/options.js';
 import type { AnyModule } from '../nn/module.js';
 import { checkFit, type KeyReport, type StateDict, type TensorInfo, type VersionTable } from '../nn/state.js';
 import type { FloatDType } from '../tensor/dtype.js';
 import { RandomFile } from './files.js';
 import { SafetensorsFile } from './safetensors.js';
 import { ShardedWeights } from './sharded.js';
-import { TorchWeights, type StateOptions } from './torch-weights.js';
+import { stateOptions, TorchWeights, type StateOptions } from './torch-weights.js';
 import type { WeightsFile } from './weights-file.js';
 
 /**
@@ -17,7 +18,8 @@ import type { WeightsFile } from './weights-file.js';
  * @throws FileError when there is no such file; FormatError, ForbiddenGlobalError among them, for what is damaged or
  * none of these
  */
-export async function openWeights(path: string, options: StateOptions = {}): Promise<WeightsFile> {
+export async function openWeights(path: string, options?: StateOptions): Promise<WeightsFile> {
+  options = stateOptions('openWeights', options, arguments.length > 2);
   return open(path, options, false);
 }
 
@@ -97,6 +99,12 @@ export interface LoadWeightsOptions extends StateOptions {
   /** How names in the file become names in the module: one function, or several after one another. See `renames`. */
   rename?: Rename | readonly Rename[];
 }
+const loadWeightsOptions = optionsOf<LoadWeightsOptions>({
+  ...stateOptions.schema,
+  strict: boolean,
+  dtype: checked,
+  rename: checked,
+});
 
 /**
  * Loads a module's parameters and buffers from a file: safetensors, torch.save(), or the index of either in several
@@ -107,7 +115,8 @@ export interface LoadWeightsOptions extends StateOptions {
  * @returns the missing and the unexpected names
  * @throws StateDictError that lists what is missing, unexpected or misshapen; and what openWeights() throws
  */
-export async function loadWeights(module: AnyModule, path: string, options: LoadWeightsOptions = {}): Promise<KeyReport> {
+export async function loadWeights(module: AnyModule, path: string, options?: LoadWeightsOptions): Promise<KeyReport> {
+  options = loadWeightsOptions('loadWeights', options, arguments.length > 3);
   const { strict = true, dtype, rename = [] } = options;
   const rules = typeof rename === 'function' ? [rename] : rename;
   const file = await openWeights(path, options);

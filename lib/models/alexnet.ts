@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { number, optionsOf } from '../native/options.js';
 import { ReLU } from '../nn/activation.js';
 import { Sequential } from '../nn/containers.js';
 import { Conv2d } from '../nn/conv.js';
@@ -9,13 +10,15 @@ import { AdaptiveAvgPool2d } from '../nn/adaptive-pooling.js';
 import { MaxPool2d } from '../nn/pooling.js';
 import { flatten } from '../ops/view.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { builder, type Builder, type ClassifierOptions } from './builder.js';
+import { builder, classifierOptions, type Builder, type ClassifierOptions } from './builder.js';
 import { checkImages } from './images.js';
 
 export interface AlexNetOptions extends ClassifierOptions {
   /** Probability of the dropout before each of the two hidden layers. Default 0.5. */
   dropout?: number;
 }
+/** @internal */
+export const alexNetOptions = optionsOf<AlexNetOptions>({ ...classifierOptions.schema, dropout: number });
 
 /**
  * The one-tower AlexNet of Krizhevsky, "One weird trick for parallelizing convolutional neural networks"
@@ -29,7 +32,8 @@ export class AlexNet extends Module {
   readonly avgpool = new AdaptiveAvgPool2d([6, 6]);
   readonly classifier: Sequential;
 
-  constructor({ numClasses = 1000, dropout = 0.5 }: AlexNetOptions = {}) {
+  constructor(options?: AlexNetOptions) {
+    const { numClasses = 1000, dropout = 0.5 } = alexNetOptions(new.target.name, options, arguments.length > 1);
     super();
     this.features = new Sequential(
       new Conv2d(3, 64, 11, { stride: 4, padding: 2 }),
@@ -65,6 +69,7 @@ export class AlexNet extends Module {
 
 /** torchvision's AlexNet with PyTorch's default initialisation; see AlexNet. */
 export const alexnet: Builder<AlexNetOptions, AlexNet> = builder('alexnet', {
+  options: alexNetOptions,
   make: (options: AlexNetOptions) => new AlexNet(options),
   head: 'classifier.6',
 });

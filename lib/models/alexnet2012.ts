@@ -11,7 +11,7 @@ import { AdaptiveAvgPool2d } from '../nn/adaptive-pooling.js';
 import { MaxPool2d } from '../nn/pooling.js';
 import { flatten } from '../ops/view.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { AlexNetOptions } from './alexnet.js';
+import { alexNetOptions, type AlexNetOptions } from './alexnet.js';
 import { builder, type Builder } from './builder.js';
 import { checkImages } from './images.js';
 
@@ -33,7 +33,8 @@ export class AlexNet2012 extends Module {
   readonly avgpool = new AdaptiveAvgPool2d([6, 6]);
   readonly classifier: Sequential;
 
-  constructor({ numClasses = 1000, dropout = 0.5 }: AlexNetOptions = {}) {
+  constructor(options?: AlexNetOptions) {
+    const { numClasses = 1000, dropout = 0.5 } = alexNetOptions(new.target.name, options, arguments.length > 1);
     super();
     const convolutions = [
       new Conv2d(3, 96, 11, { stride: 4, padding: 2 }),
@@ -84,6 +85,7 @@ export class AlexNet2012 extends Module {
 
 /** AlexNet as published in 2012, with the paper's initialisation; see AlexNet2012. */
 export const alexnet2012: Builder<AlexNetOptions, AlexNet2012> = builder('alexnet2012', {
+  options: alexNetOptions,
   make: (options: AlexNetOptions) => new AlexNet2012(options),
   head: 'classifier.6',
 });

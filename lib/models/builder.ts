@@ -2,6 +2,7 @@
 // How the functions of models.* are made: a network from its options, or from a file of weights.
 import { loadWeights, openWeights, type Rename } from '../io/weights.js';
 import { ArgumentError } from '../native/errors.js';
+import { kind, number, optionsOf, type OptionsOf } from '../native/options.js';
 import type { Module } from '../nn/module.js';
 import type { TensorInfo } from '../nn/state.js';
 
@@ -9,6 +10,8 @@ export interface ClassifierOptions {
   /** How many scores there are for each image. Default 10 for the small networks, 1000 for ImageNet's. */
   numClasses?: number;
 }
+/** @internal */
+export const classifierOptions = optionsOf<ClassifierOptions>({ numClasses: number });
 
 /** Where a network's weights come from. */
 export interface WeightsOptions {
@@ -36,6 +39,7 @@ export interface Builder<O extends object, M> {
 type Tensors = ReadonlyMap<string, TensorInfo>;
 
 interface Recipe<O extends object, M> {
+  options: OptionsOf<O>;
   make: (options: O) => M;
   /** The path of the last layer, whose outputs are the classes. */
   head: string;
@@ -54,6 +58,7 @@ export function builder<O extends ClassifierOptions, M extends Module<any, any>>
   recipe: Recipe<O, M>,
 ): Builder<O, M> {
   const { make, head, rename, fromFile, afterwards } = recipe;
+  const check = optionsOf<object>({ ...recipe.options.schema, weights: kind('the path of a file', (v) => typeof v === 'string') });
   async function load(path: string, options: O): Promise<M> {
     const tensors = await tensorsOf(path, rename);
     const classes = tensors.get(`${head}.weight`)?.shape[0];
@@ -69,12 +74,9 @@ export function builder<O extends ClassifierOptions, M extends Module<any, any>>
     afterwards?.(model, options);
     return model;
   }
-  const build = (options: O & WeightsOptions = {} as O): M | Promise<M> => {
-    if (typeof options !== 'object' || options === null)
-      throw new ArgumentError(`${name}: expected an object of options, got ${String(options)}`);
-    const { weights, ...rest } = options;
+  const build = function (options?: O & WeightsOptions): M | Promise<M> {
+    const { weights, ...rest } = check(name, options, arguments.length > 1);
     if (weights === undefined) return make(rest as unknown as O);
-    if (typeof weights !== 'string') throw new ArgumentError(`${name}: weights must be the path of a file`);
     return load(weights, rest as unknown as O);
   };
   return Object.defineProperty(build, 'name', { value: name }) as Builder<O, M>;

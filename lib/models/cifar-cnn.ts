@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { withoutGrad } from '../autograd/mode.js';
+import { number, optionsOf } from '../native/options.js';
 import { ReLU } from '../nn/activation.js';
 import { Sequential } from '../nn/containers.js';
 import { Conv2d } from '../nn/conv.js';
@@ -12,13 +13,14 @@ import { MaxPool2d } from '../nn/pooling.js';
 import { Flatten } from '../nn/shape.js';
 import { zeros } from '../ops/creation.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { builder, type Builder, type ClassifierOptions } from './builder.js';
+import { builder, classifierOptions, type Builder, type ClassifierOptions } from './builder.js';
 import { checkImages } from './images.js';
 
 export interface CifarCnnOptions extends ClassifierOptions {
   /** Probability of all dropouts. Default 0.25 after each pooling and 0.5 before the last layer. */
   dropout?: number;
 }
+const cifarCnnOptions = optionsOf<CifarCnnOptions>({ ...classifierOptions.schema, dropout: number });
 
 /**
  * A network for CIFAR-10 as Keras's tutorials build them: 3 x 3 convolutions of 32, 36, 72 and 144 channels, each with
@@ -31,7 +33,8 @@ export class CifarCnn extends Sequential<readonly Module[]> {
   /** Height and width of its images. */
   readonly imageSize = 32;
 
-  constructor({ numClasses = 10, dropout }: CifarCnnOptions = {}) {
+  constructor(options?: CifarCnnOptions) {
+    const { numClasses = 10, dropout } = cifarCnnOptions(new.target.name, options, arguments.length > 1);
     super();
     for (const channels of [32, 36, 72, 144])
       this.append(new LazyConv2d(channels, 3, { padding: 'same' }), new ReLU(), new MaxPool2d(2), new Dropout(dropout ?? 0.25));
@@ -55,6 +58,7 @@ export class CifarCnn extends Sequential<readonly Module[]> {
 
 /** The network of Keras's tutorials for CIFAR-10; see CifarCnn. */
 export const cifarCnn: Builder<CifarCnnOptions, CifarCnn> = builder('cifarCnn', {
+  options: cifarCnnOptions,
   make: (options: CifarCnnOptions) => new CifarCnn(options),
   head: '20',
 });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isGradEnabled } from '../autograd/mode.js';
 import { renames } from '../io/weights.js';
+import { boolean, checked, number, optionsOf } from '../native/options.js';
 import { ReLU } from '../nn/activation.js';
 import { checkpoint } from '../nn/checkpoint.js';
 import { Sequential } from '../nn/containers.js';
@@ -18,7 +19,7 @@ import { cat } from '../ops/join.js';
 import { relu } from '../ops/activation.js';
 import { flatten } from '../ops/view.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { builder, type Builder, type ClassifierOptions } from './builder.js';
+import { builder, classifierOptions, type Builder, type ClassifierOptions } from './builder.js';
 import { checkImages } from './images.js';
 
 export interface DenseNetOptions extends ClassifierOptions {
@@ -38,6 +39,15 @@ export interface DenseNetOptions extends ClassifierOptions {
    */
   memoryEfficient?: boolean;
 }
+const denseNetOptions = optionsOf<DenseNetOptions>({
+  ...classifierOptions.schema,
+  growthRate: number,
+  blockConfig: checked,
+  numInitFeatures: number,
+  bnSize: number,
+  dropRate: number,
+  memoryEfficient: boolean,
+});
 
 type LayerOptions = Required<Pick<DenseNetOptions, 'growthRate' | 'bnSize' | 'dropRate' | 'memoryEfficient'>>;
 
@@ -104,7 +114,8 @@ export class DenseNet extends Module {
   classifier: Linear;
   readonly #pool = new AdaptiveAvgPool2d([1, 1]);
 
-  constructor(options: DenseNetOptions = {}) {
+  constructor(options?: DenseNetOptions) {
+    options = denseNetOptions(new.target.name, options, arguments.length > 1);
     super();
     const { growthRate = 32, blockConfig = [6, 12, 24, 16], numInitFeatures = 64, bnSize = 4 } = options;
     const { dropRate = 0, numClasses = 1000, memoryEfficient = false } = options;
@@ -148,6 +159,7 @@ function densenet(
   defaults: DenseNetOptions = {},
 ): Builder<DenseNetOptions, DenseNet> {
   return builder(name, {
+    options: denseNetOptions,
     make: (options: DenseNetOptions) => new DenseNet({ blockConfig, ...defaults, ...options }),
     head: 'classifier',
     rename: renames.densenet,

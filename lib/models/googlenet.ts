@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError } from '../native/errors.js';
+import { boolean, number, optionsOf } from '../native/options.js';
 import { ReLU } from '../nn/activation.js';
 import { Sequential } from '../nn/containers.js';
 import { Conv2d, type ConvLayerOptions } from '../nn/conv.js';
@@ -17,7 +18,7 @@ import { linearRelu } from '../ops/matmul.js';
 import { add, mul } from '../ops/pointwise.js';
 import { flatten } from '../ops/view.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { builder, type Builder, type ClassifierOptions } from './builder.js';
+import { builder, classifierOptions, type Builder, type ClassifierOptions } from './builder.js';
 import { checkImages } from './images.js';
 
 export interface GoogLeNetOptions extends ClassifierOptions {
@@ -35,6 +36,14 @@ export interface GoogLeNetOptions extends ClassifierOptions {
   /** The same in the auxiliary classifiers. Default 0.7. */
   dropoutAux?: number;
 }
+const googLeNetOptions = optionsOf<GoogLeNetOptions>({
+  ...classifierOptions.schema,
+  auxLogits: boolean,
+  transformInput: boolean,
+  initWeights: boolean,
+  dropout: number,
+  dropoutAux: number,
+});
 
 /** What a GoogLeNet with auxiliary classifiers gives in training: [N, numClasses] each. */
 export interface GoogLeNetOutputs {
@@ -147,7 +156,8 @@ export class GoogLeNet extends Module<[x: Tensor], Tensor | GoogLeNetOutputs> {
   /** The last layer: put another one in its place to train the network for other classes. */
   fc: Linear;
 
-  constructor(options: GoogLeNetOptions = {}) {
+  constructor(options?: GoogLeNetOptions) {
+    options = googLeNetOptions(new.target.name, options, arguments.length > 1);
     super();
     const { numClasses = 1000, auxLogits = true, transformInput = false, initWeights = true } = options;
     const { dropout = 0.2, dropoutAux = 0.7 } = options;
@@ -192,6 +202,7 @@ function toUnitRange(x: Tensor): Tensor {
  * auxiliary classifiers are dropped unless auxLogits is true.
  */
 export const googlenet: Builder<GoogLeNetOptions, GoogLeNet> = builder('googlenet', {
+  options: googLeNetOptions,
   make: (options: GoogLeNetOptions) => new GoogLeNet(options),
   head: 'fc',
   fromFile(options, tensors) {

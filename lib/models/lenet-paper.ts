@@ -4,6 +4,7 @@ import { Conv2d } from '../nn/conv.js';
 import { uniform_, zeros_ } from '../nn/init.js';
 import { Linear } from '../nn/linear.js';
 import { Module } from '../nn/module.js';
+import { classifierOptions } from './builder.js';
 import { Parameter } from '../nn/parameter.js';
 import { conv2d } from '../ops/conv.js';
 import { empty, tensor, zeros } from '../ops/creation.js';
@@ -131,8 +132,9 @@ export class LeNet5Paper extends Module {
   readonly f6 = new Linear(120, 84);
   readonly output: RadialBasis;
 
-  constructor({ numClasses = 10 }: { numClasses?: number } = {}) {
+  constructor(options?: { numClasses?: number }) {
     super();
+    const { numClasses = 10 } = classifierOptions(new.target.name, options, arguments.length > 1);
     this.output = new RadialBasis(classCodes(numClasses));
     for (const { weight, bias } of [this.c1, this.c5, this.f6]) {
       const bound = 2.4 / (weight.numel / weight.shape[0]!);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ArgumentError } from '../native/errors.js';
+import { number, oneOf, optionsOf, text } from '../native/options.js';
 import { ReLU } from '../nn/activation.js';
 import { Sequential } from '../nn/containers.js';
 import { Conv2d } from '../nn/conv.js';
@@ -11,7 +11,7 @@ import { conv2dRelu } from '../ops/conv.js';
 import { linearRelu } from '../ops/matmul.js';
 import { flatten } from '../ops/view.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { builder, type Builder, type ClassifierOptions, type WeightsOptions } from './builder.js';
+import { builder, classifierOptions, type Builder, type ClassifierOptions, type WeightsOptions } from './builder.js';
 import { checkImages } from './images.js';
 import { LeNet5Paper } from './lenet-paper.js';
 
@@ -27,7 +27,8 @@ export class LeNet5 extends Module {
   readonly features: Sequential;
   readonly classifier: Sequential;
 
-  constructor({ numClasses = 10 }: ClassifierOptions = {}) {
+  constructor(options?: ClassifierOptions) {
+    const { numClasses = 10 } = classifierOptions(new.target.name, options, arguments.length > 1);
     super();
     this.features = new Sequential(
       new Conv2d(1, 6, 5, { padding: 2 }),
@@ -54,6 +55,11 @@ export interface LeNet5TutorialOptions extends ClassifierOptions {
   /** Channels of the images. Default 3. */
   inChannels?: number;
 }
+const leNet5TutorialOptions = optionsOf<LeNet5TutorialOptions>({
+  ...classifierOptions.schema,
+  imageSize: number,
+  inChannels: number,
+});
 
 /**
  * LeNet-5 as tutorials have it for photographs: unpadded 5 x 5 convolutions of 6 and 16 channels, each with ReLU and
@@ -73,7 +79,8 @@ export class LeNet5Tutorial extends Module {
   /** Height and width of its images. */
   readonly imageSize: number;
 
-  constructor({ numClasses = 2, imageSize = 224, inChannels = 3 }: LeNet5TutorialOptions = {}) {
+  constructor(options?: LeNet5TutorialOptions) {
+    const { numClasses = 2, imageSize = 224, inChannels = 3 } = leNet5TutorialOptions(new.target.name, options, arguments.length > 1);
     super();
     checkInteger(imageSize, 16, 'LeNet5Tutorial', 'imageSize');
     const side = Math.floor((Math.floor((imageSize - 4) / 2) - 4) / 2);
@@ -92,10 +99,27 @@ export class LeNet5Tutorial extends Module {
   }
 }
 
-const relu = builder('lenet5', { make: (options: ClassifierOptions) => new LeNet5(options), head: 'classifier.2' });
-const paper = builder('lenet5', { make: (options: ClassifierOptions) => new LeNet5Paper(options), head: 'output' });
-const tutorial = builder('lenet5', { make: (options: LeNet5TutorialOptions) => new LeNet5Tutorial(options), head: 'fc3' });
+const relu = builder('lenet5', {
+  options: classifierOptions,
+  make: (options: ClassifierOptions) => new LeNet5(options),
+  head: 'classifier.2',
+});
+const paper = builder('lenet5', {
+  options: classifierOptions,
+  make: (options: ClassifierOptions) => new LeNet5Paper(options),
+  head: 'output',
+});
+const tutorial = builder('lenet5', {
+  options: leNet5TutorialOptions,
+  make: (options: LeNet5TutorialOptions) => new LeNet5Tutorial(options),
+  head: 'fc3',
+});
 const variants = { relu, paper, tutorial };
+const variantOptions = optionsOf<object>({
+  variant: oneOf('relu', 'paper', 'tutorial'),
+  ...leNet5TutorialOptions.schema,
+  weights: text,
+});
 
 type Variant<V extends string, O, M> = {
   (options: O & { variant: V; weights: string }): Promise<M>;
@@ -111,8 +135,7 @@ type LeNet5Builder = Variant<'paper', ClassifierOptions, LeNet5Paper> &
  *
  * @throws ArgumentError for another variant
  */
-export const lenet5 = (({ variant = 'relu', ...options }: { variant?: keyof typeof variants } & WeightsOptions = {}) => {
-  if (!Object.hasOwn(variants, variant))
-    throw new ArgumentError(`lenet5: variant must be 'relu', 'paper' or 'tutorial', got '${String(variant)}'`);
-  return (variants[variant] as (options: object) => unknown)(options);
-}) as LeNet5Builder;
+export const lenet5 = function (options?: { variant?: keyof typeof variants } & WeightsOptions): unknown {
+  const { variant = 'relu', ...rest } = variantOptions('lenet5', options, arguments.length > 1);
+  return (variants[variant] as (options: object) => unknown)(rest);
+} as LeNet5Builder;

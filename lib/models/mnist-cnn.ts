@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { number, optionsOf } from '../native/options.js';
 import { ReLU } from '../nn/activation.js';
 import { Sequential } from '../nn/containers.js';
 import { Conv2d } from '../nn/conv.js';
@@ -9,13 +10,14 @@ import { Module } from '../nn/module.js';
 import { MaxPool2d } from '../nn/pooling.js';
 import { flatten } from '../ops/view.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { builder, type Builder, type ClassifierOptions } from './builder.js';
+import { builder, classifierOptions, type Builder, type ClassifierOptions } from './builder.js';
 import { checkImages } from './images.js';
 
 export interface MnistCnnOptions extends ClassifierOptions {
   /** Probability of the dropout before the last layer. Default 0.5. */
   dropout?: number;
 }
+const mnistCnnOptions = optionsOf<MnistCnnOptions>({ ...classifierOptions.schema, dropout: number });
 
 /**
  * A common network for MNIST: three 3 x 3 convolutions of 32, 64 and 128 channels, each with ReLU and 2 x 2 maximum
@@ -29,7 +31,8 @@ export class MnistCnn extends Module {
   readonly features: Sequential;
   readonly classifier: Sequential;
 
-  constructor({ numClasses = 10, dropout = 0.5 }: MnistCnnOptions = {}) {
+  constructor(options?: MnistCnnOptions) {
+    const { numClasses = 10, dropout = 0.5 } = mnistCnnOptions(new.target.name, options, arguments.length > 1);
     super();
     this.features = new Sequential(
       new Conv2d(1, 32, 3, { padding: 1 }),
@@ -56,6 +59,7 @@ export class MnistCnn extends Module {
 
 /** The network that `npm start -- --model mnist-cnn` trains; see MnistCnn. */
 export const mnistCnn: Builder<MnistCnnOptions, MnistCnn> = builder('mnistCnn', {
+  options: mnistCnnOptions,
   make: (options: MnistCnnOptions) => new MnistCnn(options),
   head: 'classifier.3',
 });

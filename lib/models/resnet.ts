@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError, UnsupportedError } from '../native/errors.js';
+import { boolean, checked, number, optionsOf } from '../native/options.js';
 import { ReLU } from '../nn/activation.js';
 import { Sequential } from '../nn/containers.js';
 import { Conv2d } from '../nn/conv.js';
@@ -14,7 +15,7 @@ import { MaxPool2d } from '../nn/pooling.js';
 import { checkInteger } from '../ops/checks.js';
 import { flatten } from '../ops/view.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { builder, type Builder, type ClassifierOptions } from './builder.js';
+import { builder, classifierOptions, type Builder, type ClassifierOptions } from './builder.js';
 import { checkImages } from './images.js';
 
 /** Makes the normalisation of so many channels. */
@@ -35,6 +36,14 @@ export interface ResNetOptions extends ClassifierOptions {
   /** Default: (channels) => new BatchNorm2d(channels). */
   normLayer?: NormLayer;
 }
+const resNetOptions = optionsOf<ResNetOptions>({
+  ...classifierOptions.schema,
+  zeroInitResidual: boolean,
+  groups: number,
+  widthPerGroup: number,
+  replaceStrideWithDilation: checked,
+  normLayer: checked,
+});
 
 interface BlockOptions {
   stride?: number;
@@ -161,7 +170,8 @@ export class ResNet extends Module {
    * @param block BasicBlock or Bottleneck
    * @param layers how many blocks layer1 to layer4 have
    */
-  constructor(block: BlockClass, layers: readonly [number, number, number, number], options: ResNetOptions = {}) {
+  constructor(block: BlockClass, layers: readonly [number, number, number, number], options?: ResNetOptions) {
+    options = resNetOptions(new.target.name, options, arguments.length > 3);
     super();
     const { numClasses = 1000, zeroInitResidual = false, groups = 1, widthPerGroup = 64 } = options;
     const { replaceStrideWithDilation: dilate = [false, false, false] } = options;
@@ -218,6 +228,7 @@ function resnet(
   defaults: ResNetOptions = {},
 ): Builder<ResNetOptions, ResNet> {
   return builder(name, {
+    options: resNetOptions,
     make: (options: ResNetOptions) => new ResNet(block, layers, { ...defaults, ...options }),
     head: 'fc',
   });

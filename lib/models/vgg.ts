@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError } from '../native/errors.js';
+import { boolean, number, optionsOf } from '../native/options.js';
 import { ReLU } from '../nn/activation.js';
 import { Sequential } from '../nn/containers.js';
 import { Conv2d } from '../nn/conv.js';
@@ -13,7 +14,7 @@ import { MaxPool2d } from '../nn/pooling.js';
 import { checkInteger } from '../ops/checks.js';
 import { flatten } from '../ops/view.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { builder, type Builder, type ClassifierOptions } from './builder.js';
+import { builder, classifierOptions, type Builder, type ClassifierOptions } from './builder.js';
 import { checkImages } from './images.js';
 
 export interface VggOptions extends ClassifierOptions {
@@ -33,7 +34,12 @@ export interface VggLayerOptions {
   inChannels?: number;
 }
 
-function makeLayers(layout: VggFeatures, { batchNorm = false, inChannels = 3 }: VggLayerOptions = {}): Sequential {
+const vggOptions = optionsOf<VggOptions>({ ...classifierOptions.schema, dropout: number, initWeights: boolean });
+const layerOptions = optionsOf<VggLayerOptions>({ batchNorm: boolean, inChannels: number });
+const vggLayersOptions = optionsOf<VggOptions & VggLayerOptions>({ ...vggOptions.schema, ...layerOptions.schema });
+
+function makeLayers(layout: VggFeatures, options?: VggLayerOptions): Sequential {
+  const { batchNorm = false, inChannels = 3 } = layerOptions('VGG.makeLayers', options, arguments.length > 2);
   const layers: Module[] = [];
   let channels = inChannels;
   for (const step of layout) {
@@ -70,9 +76,11 @@ export class VGG extends Module {
   /** @param features the convolutional part, to [N, 512, H', W'], or its layout: see makeLayers() */
   constructor(
     features: Module | VggFeatures,
-    { numClasses = 1000, dropout = 0.5, initWeights = true, ...layers }: VggOptions & VggLayerOptions = {},
+    options?: VggOptions & VggLayerOptions,
   ) {
     super();
+    const checked = vggLayersOptions(new.target.name, options, arguments.length > 2);
+    const { numClasses = 1000, dropout = 0.5, initWeights = true, ...layers } = checked;
     this.features = features instanceof Module ? features : makeLayers(features, layers);
     this.classifier = new Sequential(
       new Linear(512 * 7 * 7, 4096),
@@ -114,6 +122,7 @@ const layouts = {
 
 function vgg(depth: keyof typeof layouts, batchNorm: boolean): Builder<VggOptions, VGG> {
   return builder(`vgg${depth}${batchNorm ? 'Bn' : ''}`, {
+    options: vggOptions,
     make: (options: VggOptions) => new VGG(layouts[depth], { ...options, batchNorm }),
     head: 'classifier.6',
     fromFile: (options) => ({ ...options, initWeights: false }),

@@ -19,6 +19,7 @@ export const boolean = kind<boolean>('true or false', (v) => typeof v === 'boole
 /** Any number but NaN. */
 export const number = kind<number>('a number', (v) => typeof v === 'number' && v === v);
 export const integer = kind<number>('an integer', Number.isSafeInteger);
+export const count = kind<number>('a non-negative integer', (v) => Number.isSafeInteger(v) && (v as number) >= 0);
 export const text = kind<string>('a string', (v) => typeof v === 'string');
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export const callable = kind<any>('a function', (v) => typeof v === 'function');

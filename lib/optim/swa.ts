@@ -2,6 +2,7 @@
 // Averages of a network's parameters over a training.
 import { noGrad } from '../autograd/mode.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
+import { boolean, callable, checked, noMore, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { hostStep, outside, update } from '../native/recording.js';
 import { run } from '../native/run.js';
@@ -38,12 +39,14 @@ function checkDecay(decay: number, where: string): number {
 
 /** Exponential moving average: decay * averaged + (1 - decay) * current; decay in [0, 1], default 0.999. */
 export function getEmaAvgFn(decay = 0.999): AvgFn {
+  noMore('getEmaAvgFn', arguments.length > 1);
   checkDecay(decay, 'getEmaAvgFn');
   return (averaged, current) => add(mul(averaged, decay), mul(current, 1 - decay));
 }
 
 /** As getEmaAvgFn, in one native call for all tensors. */
 export function getEmaMultiAvgFn(decay = 0.999): MultiAvgFn {
+  noMore('getEmaMultiAvgFn', arguments.length > 1);
   checkDecay(decay, 'getEmaMultiAvgFn');
   const each = getEmaAvgFn(decay);
   return (averaged, current, n) => {
@@ -54,11 +57,13 @@ export function getEmaMultiAvgFn(decay = 0.999): MultiAvgFn {
 
 /** The plain mean of all values (stochastic weight averaging). */
 export function getSwaAvgFn(): AvgFn {
+  noMore('getSwaAvgFn', arguments.length > 0);
   return (averaged, current, n) => add(averaged, div(sub(current, averaged), n + 1));
 }
 
 /** As getSwaAvgFn, in one native call for all tensors. */
 export function getSwaMultiAvgFn(): MultiAvgFn {
+  noMore('getSwaMultiAvgFn', arguments.length > 0);
   const each = getSwaAvgFn();
   return (averaged, current, n) => {
     if (isFloating(averaged[0]!.dtype)) lerpAll(averaged, current, 1 / (n + 1));
@@ -76,6 +81,12 @@ export interface AveragedModelOptions {
   /** Average the buffers (the statistics of batch normalisation) too, instead of copying them. Default false. */
   useBuffers?: boolean;
 }
+const averagedModelOptions = optionsOf<AveragedModelOptions>({
+  device: checked,
+  avgFn: callable,
+  multiAvgFn: callable,
+  useBuffers: boolean,
+});
 
 /**
  * A module whose parameters are an average of another's: of those at the end of a training (stochastic weight
@@ -104,9 +115,10 @@ export class AveragedModel<A extends unknown[] = [x: Tensor], R = Tensor> extend
   constructor(
     /** What holds the average. */
     readonly module: Module<A, R>,
-    { device, avgFn, multiAvgFn, useBuffers = false }: AveragedModelOptions = {},
+    options?: AveragedModelOptions,
   ) {
     super();
+    const { device, avgFn, multiAvgFn, useBuffers = false } = averagedModelOptions('AveragedModel', options, arguments.length > 2);
     if (!(module instanceof Module)) throw new ArgumentError('AveragedModel: expected a Module');
     if (avgFn && multiAvgFn) throw new ArgumentError('AveragedModel: give avgFn or multiAvgFn, not both');
     if (device !== undefined) module.to(device);
@@ -204,6 +216,8 @@ interface Normalizer {
   resetRunningStats(): void;
 }
 
+const updateBnOptions = optionsOf<{ device?: DeviceLike }>({ device: checked });
+
 /**
  * Computes the running statistics of all batch normalisation layers anew, as plain averages over a loader: after
  * averaging parameters, whose activations the old ones do not describe. The model's mode is restored.
@@ -214,8 +228,9 @@ interface Normalizer {
 export async function updateBn(
   loader: AsyncIterable<Tensor | readonly [Tensor, ...unknown[]]> | Iterable<Tensor | readonly [Tensor, ...unknown[]]>,
   model: AnyModule,
-  { device }: { device?: DeviceLike } = {},
+  options?: { device?: DeviceLike },
 ): Promise<void> {
+  const { device } = updateBnOptions('updateBn', options, arguments.length > 3);
   const layers = model.modules().filter((m) => 'resetRunningStats' in m && 'momentum' in m) as unknown as Normalizer[];
   if (layers.length === 0) return;
   const momenta = layers.map(({ momentum }) => momentum);

@@ -4,6 +4,7 @@
 import { CPU_ID, onOpen, openDevices, Option, setOption } from '../native/devices.js';
 import { deviceProperties } from '../native/devices.js';
 import { ArgumentError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 
 type CudaOption = Exclude<(typeof Option)[keyof typeof Option], 0>;
 const cudaSettings = new Map<CudaOption, boolean>();
@@ -59,6 +60,7 @@ export const backends = {
 
 /** CPU threads of this environment's operations. Default: the container's CPU limit, or OMP_NUM_THREADS. */
 export function setNumThreads(threads: number): void {
+  noMore('setNumThreads', arguments.length > 1);
   if (!Number.isInteger(threads) || threads < 1)
     throw new ArgumentError(`setNumThreads: expected a positive integer, got ${threads}`);
   numThreads = threads;
@@ -67,5 +69,6 @@ export function setNumThreads(threads: number): void {
 
 let numThreads: number | undefined;
 export function getNumThreads(): number {
+  noMore('getNumThreads', arguments.length > 0);
   return numThreads ?? deviceProperties(CPU_ID).multiprocessors;
 }

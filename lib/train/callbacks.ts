@@ -36,8 +36,8 @@ const stoppingOptions = optionsOf<EarlyStoppingOptions>({
  *
  * @throws ArgumentError for options out of range; in fit(), when the measure is missing: without a validation loader
  */
-export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
-  const given = stoppingOptions('earlyStopping', options);
+export function earlyStopping(options?: EarlyStoppingOptions): Callback {
+  const given = stoppingOptions('earlyStopping', options, arguments.length > 1);
   const { monitor = 'validationLoss', patience = 10, minDelta = 0, restoreBest } = given;
   checkInteger(patience, 0, 'earlyStopping', 'patience');
   checkNumber(minDelta, 0, Number.MAX_VALUE, 'earlyStopping', 'minDelta');
@@ -82,13 +82,15 @@ const loggerOptions = optionsOf<LoggerOptions>({ append: boolean });
  * Writes a row of numbers for each epoch to a CSV file, which begins anew unless `append`; epochs count from 0. A file
  * that cannot be written to does not end the training: there is one warning, and another try after the next epoch.
  */
-export function csvLogger(path: string, options: LoggerOptions = {}): Callback {
+export function csvLogger(path: string, options?: LoggerOptions): Callback {
+  options = loggerOptions('csvLogger', options, arguments.length > 2);
   const row = (report: EpochReport) => columns.map((name) => report[name] ?? '').join(',');
   return lines('csvLogger', path, options, columns.join(','), row);
 }
 
 /** As csvLogger(), each epoch's report as a line of JSON. */
-export function jsonlLogger(path: string, options: LoggerOptions = {}): Callback {
+export function jsonlLogger(path: string, options?: LoggerOptions): Callback {
+  options = loggerOptions('jsonlLogger', options, arguments.length > 2);
   return lines('jsonlLogger', path, options, null, (report) => JSON.stringify(report));
 }
 
@@ -101,7 +103,7 @@ function lines(
 ): Callback {
   if (typeof path !== 'string' || path === '')
     throw new ArgumentError(`${where}: expected the path of a file, got ${show(path)}`);
-  const { append = false } = loggerOptions(where, options);
+  const { append = false } = options;
   const begin = async () => {
     await mkdir(dirname(path), { recursive: true });
     const text = header === null ? '' : `${header}\n`;

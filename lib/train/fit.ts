@@ -160,7 +160,7 @@ function isIterable(value: unknown): boolean {
  * loss of one's own, and for ReduceLROnPlateau without a validation loader
  */
 export async function fit(options: FitOptions): Promise<EpochReport[]> {
-  const { model, ema, optimizer, scheduler, validation, epochs, firstEpoch = 0, onEpoch, callbacks = [], signal } = checked(options);
+  const { model, ema, optimizer, scheduler, validation, epochs, firstEpoch = 0, onEpoch, callbacks = [], signal } = checked(options, arguments.length > 1);
   const loss = lossOf(options);
   const reports: EpochReport[] = [];
   const step = makeStep(options, loss);
@@ -194,8 +194,8 @@ export async function fit(options: FitOptions): Promise<EpochReport[]> {
   return reports;
 }
 
-function checked(options: FitOptions): FitOptions {
-  const { amp, epochs, firstEpoch, firstStep, labelSmoothing, scheduler, validation } = fitOptions('fit', options);
+function checked(options: FitOptions, extra: boolean): FitOptions {
+  const { amp, epochs, firstEpoch, firstStep, labelSmoothing, scheduler, validation } = fitOptions('fit', options, extra);
   for (const [name, value] of Object.entries({ epochs, firstEpoch, firstStep }))
     if (value !== undefined) checkInteger(value, 0, 'fit', name);
   if (labelSmoothing !== undefined) checkNumber(labelSmoothing, 0, 1, 'fit', 'labelSmoothing');

@@ -2,10 +2,11 @@
 // Where a classifier goes wrong.
 import { noGrad } from '../autograd/mode.js';
 import { ArgumentError } from '../native/errors.js';
+import { noMore, optionsOf } from '../native/options.js';
 import type { Module } from '../nn/module.js';
 import { softmax } from '../ops/softmax.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { amounts, grid, imagePicture, planePicture, type Picture } from './picture.js';
+import { amounts, count, grid, imagePicture, planePicture, type Picture } from './picture.js';
 
 type Batches = AsyncIterable<readonly [images: Tensor, labels: Tensor]> | Iterable<readonly [images: Tensor, labels: Tensor]>;
 
@@ -55,6 +56,7 @@ export interface Confusion {
  * @throws ArgumentError when there is no sample
  */
 export async function confusion(model: Module, batches: Batches): Promise<Confusion> {
+  noMore('confusion', arguments.length > 2);
   let matrix: number[][] = [];
   let [hits, samples] = [0, 0];
   await judge(model, batches, ({ labels, predictions, classes }) => {
@@ -87,6 +89,8 @@ export interface Misclassified {
   readonly picture: Picture;
 }
 
+const misclassifiedOptions = optionsOf<{ most?: number }>({ most: count });
+
 /**
  * The samples that a classifier is most sure of and wrong about, the surest first.
  *
@@ -96,8 +100,9 @@ export interface Misclassified {
 export async function misclassified(
   model: Module,
   batches: Batches,
-  { most = 64 }: { most?: number } = {},
+  options?: { most?: number },
 ): Promise<{ samples: Misclassified[]; picture: Picture | null }> {
+  const { most = 64 } = misclassifiedOptions('misclassified', options, arguments.length > 3);
   let samples: Misclassified[] = [];
   let seen = 0;
   await judge(model, batches, async ({ images, labels, predictions, confidences }) => {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pictures of what a network has learned and of what it sees.
+import { optionsOf } from '../native/options.js';
 import type { AnyModule, Module } from '../nn/module.js';
 import { ConvNd } from '../nn/conv.js';
 import { type Tensor } from '../tensor/tensor.js';
-import { amounts, grid, imagePicture, planePicture, rangeOf, signed, type GridOptions, type Picture } from './picture.js';
+import { amounts, count, grid, gridOptions, imagePicture, planePicture, rangeOf, signed, type GridOptions, type Picture } from './picture.js';
 import { layerAt, trace } from './trace.js';
 
 /** Numbers and the picture drawn of them. */
@@ -19,6 +20,8 @@ async function numbers(t: Tensor): Promise<Float32Array> {
   return (await t.detach().to('float32').data()) as Float32Array;
 }
 
+const mapsOptions = optionsOf<GridOptions & { most?: number }>({ most: count, ...gridOptions.schema });
+
 /**
  * The filters of a 2-D convolution: those over three channels in colour, as they look at an image; others a row for each
  * filter, a column for each input channel, blue below zero and red above.
@@ -28,7 +31,8 @@ async function numbers(t: Tensor): Promise<Float32Array> {
  * @returns values [K, C, kH, kW]
  * @throws ArgumentError when there is no such convolution
  */
-export async function filters(model: AnyModule, layer: string, { most = 64, ...options }: GridOptions & { most?: number } = {}): Promise<Drawn> {
+export async function filters(model: AnyModule, layer: string, given?: GridOptions & { most?: number }): Promise<Drawn> {
+  const { most = 64, ...options } = mapsOptions('filters', given, arguments.length > 3);
   const { weight } = layerAt(model, layer, isConv2d, 'filters') as ConvNd;
   const values = await numbers(weight as Tensor);
   const [k, c, height, width] = weight.shape as [number, number, number, number];
@@ -62,7 +66,8 @@ export interface FeatureMaps extends Drawn {
  * @param image [C, H, W] or [1, C, H, W], as the network takes it
  * @param options most: how many maps of a layer are drawn, default 64
  */
-export async function featureMaps(model: Module, image: Tensor, { most = 64, ...options }: GridOptions & { most?: number } = {}): Promise<FeatureMaps[]> {
+export async function featureMaps(model: Module, image: Tensor, given?: GridOptions & { most?: number }): Promise<FeatureMaps[]> {
+  const { most = 64, ...options } = mapsOptions('featureMaps', given, arguments.length > 3);
   const { calls } = trace(model, image, 'featureMaps');
   const result: FeatureMaps[] = [];
   for (const { name, output } of calls) {

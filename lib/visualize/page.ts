@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writing } from '../io/atomic.js';
+import { arrayOf, number, optionsOf, text } from '../native/options.js';
 import { libraryRoot } from '../native/paths.js';
 import { ConvNd } from '../nn/conv.js';
 import { Linear } from '../nn/linear.js';
@@ -12,6 +13,7 @@ import type { AnyModule, Module } from '../nn/module.js';
 import { AvgPoolNd, MaxPoolNd } from '../nn/pooling.js';
 import { softmax } from '../ops/softmax.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { count } from './picture.js';
 import { oneImage, trace, type LayerCall } from './trace.js';
 
 export interface PageOptions {
@@ -24,6 +26,7 @@ export interface PageOptions {
   /** How many maps of a layer are shown. Default 32. */
   most?: number;
 }
+const pageOptions = optionsOf<PageOptions>({ title: text, classes: arrayOf(text), label: number, most: count });
 
 // Numbers are kept for the arithmetic as long as the page stays small; of larger layers there are pictures alone.
 const MOST_NUMBERS = 1_000_000;
@@ -129,7 +132,8 @@ async function ruleOf(module: AnyModule, collector: Collector): Promise<Record<s
  * @param image [C, H, W] or [1, C, H, W], as the network takes it
  * @returns one HTML document, without anything from a network
  */
-export async function page(model: Module, image: Tensor, options: PageOptions = {}): Promise<string> {
+export async function page(model: Module, image: Tensor, options?: PageOptions): Promise<string> {
+  options = pageOptions('page', options, arguments.length > 3);
   const { title = model.constructor.name, classes, label, most = 32 } = options;
   const x = oneImage(image, 'page');
   const { calls, output } = trace(model, x, 'page');
@@ -165,7 +169,8 @@ async function layerOf({ name, module, input, output }: LayerCall, collector: Co
 }
 
 /** Writes page() to a file; missing folders are made. */
-export async function writePage(path: string, model: Module, image: Tensor, options: PageOptions = {}): Promise<void> {
+export async function writePage(path: string, model: Module, image: Tensor, options?: PageOptions): Promise<void> {
+  options = pageOptions('writePage', options, arguments.length > 4);
   const html = await page(model, image, options);
   await writing(path, async () => {
     await mkdir(dirname(path), { recursive: true });

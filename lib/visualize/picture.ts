@@ -5,9 +5,30 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { writing } from '../io/atomic.js';
 import { ArgumentError } from '../native/errors.js';
+import { arrayOf, integer, kind, noMore, number, optionsOf, show } from '../native/options.js';
 
 // Loaded by the first picture, not by every program.
 const require = createRequire(import.meta.url);
+
+/** A count of pictures or of pixels. */
+export const count = kind<number>('a positive integer', (v) => v === Infinity || (Number.isSafeInteger(v) && (v as number) > 0));
+
+// As many as a typed array's bytes can be addressed with.
+const MOST_PIXELS = 2 ** 29;
+
+function checkCount(value: unknown, where: string, name: string): void {
+  if (value === Infinity || !count.test(value)) throw new ArgumentError(`${where}: ${name} must be ${count.what}, got ${show(value)}`);
+}
+
+function checkPicture(value: unknown, where: string): void {
+  if (!(value instanceof Picture)) throw new ArgumentError(`${where}: expected a Picture, got ${show(value)}`);
+}
+
+function checkValues(values: unknown, length: number, where: string): void {
+  const given = (values as ArrayLike<unknown> | null | undefined)?.length;
+  if (typeof values !== 'object' || given !== length)
+    throw new ArgumentError(`${where}: expected ${length} numbers, got ${given === undefined ? show(values) : given}`);
+}
 
 /** An RGB picture: three bytes a pixel, row by row. */
 export class Picture {
@@ -19,7 +40,11 @@ export class Picture {
     /** The colour it begins with. Default white. */
     background: Colour = [255, 255, 255],
   ) {
-    if (!(width > 0 && height > 0)) throw new ArgumentError(`Picture: it must have pixels, got ${width} x ${height}`);
+    noMore(new.target.name, arguments.length > 3);
+    checkCount(width, 'Picture', 'width');
+    checkCount(height, 'Picture', 'height');
+    if (width * height > MOST_PIXELS) throw new ArgumentError(`Picture: at most ${MOST_PIXELS} pixels, got ${width} x ${height}`);
+    if (!arrayOf(number, 3).test(background)) throw new ArgumentError(`Picture: background must be [red, green, blue], got ${show(background)}`);
     this.pixels = new Uint8Array(width * height * 3);
     for (let i = 0; i < this.pixels.length; i++) this.pixels[i] = background[i % 3]!;
   }
@@ -33,6 +58,15 @@ export class Picture {
 
   /** Copies another picture, each of its pixels as a square of `scale` pixels. */
   paste(other: Picture, left: number, top: number, scale = 1): void {
+    checkPicture(other, 'paste');
+    checkCount(scale, 'paste', 'scale');
+    for (const at of [left, top])
+      if (!Number.isSafeInteger(at) || at < 0) throw new ArgumentError(`paste: left and top must be non-negative integers, got ${show(at)}`);
+    if (left + other.width * scale > this.width || top + other.height * scale > this.height)
+      throw new ArgumentError(
+        `paste: ${other.width} x ${other.height} pixels, ${scale} times as large, do not fit at ${left}, ${top} of ` +
+          `${this.width} x ${this.height}`,
+      );
     for (let y = 0; y < other.height * scale; y++)
       for (let x = 0; x < other.width * scale; x++) {
         const from = (Math.floor(y / scale) * other.width + Math.floor(x / scale)) * 3;
@@ -87,9 +121,15 @@ export function planePicture(
   width: number,
   height: number,
   palette: Palette,
-  [low, high]: readonly [number, number] = rangeOf(values),
+  limits?: readonly [number, number],
 ): Picture {
+  noMore('planePicture', arguments.length > 5);
   const picture = new Picture(width, height);
+  checkValues(values, width * height, 'planePicture');
+  if (typeof palette !== 'function') throw new ArgumentError(`planePicture: palette must be a function, got ${show(palette)}`);
+  if (limits !== undefined && !arrayOf(number, 2).test(limits))
+    throw new ArgumentError(`planePicture: the limits must be [low, high], got ${show(limits)}`);
+  const [low, high] = limits ?? rangeOf(values);
   const range = high > low ? high - low : 1;
   for (let i = 0; i < width * height; i++) {
     const value = values[i]!;
@@ -98,10 +138,13 @@ export function planePicture(
   return picture;
 }
 
-/** A [C, H, W] image of one or three channels; the values' range is stretched to black and white. */
+/** A [C, H, W] image of three channels, or the first channel of one of another number; the values' range is stretched to black and white. */
 export function imagePicture(values: ArrayLike<number>, shape: readonly number[]): Picture {
-  const [channels, height, width] = shape as [number, number, number];
-  if (channels !== 3) return planePicture(values, width, height, gray);
+  noMore('imagePicture', arguments.length > 2);
+  if (!arrayOf(integer, 3).test(shape)) throw new ArgumentError(`imagePicture: the shape must be [C, H, W], got ${show(shape)}`);
+  const [channels, height, width] = shape as unknown as [number, number, number];
+  checkValues(values, channels * height * width, 'imagePicture');
+  if (channels !== 3) return planePicture(Array.from({ length: width * height }, (_, i) => values[i]!), width, height, gray);
   const [low, high] = rangeOf(values);
   const range = high > low ? high - low : 1;
   const picture = new Picture(width, height);
@@ -135,10 +178,15 @@ export interface GridOptions {
   /** Pixels between pictures. Default 2. */
   gap?: number;
 }
+/** @internal */
+export const gridOptions = optionsOf<GridOptions>({ columns: count, scale: count, gap: number });
 
 /** Pictures of one size in rows. @throws ArgumentError when there is none */
-export function grid(pictures: readonly Picture[], options: GridOptions = {}): Picture {
-  const first = pictures[0];
+export function grid(pictures: readonly Picture[], options?: GridOptions): Picture {
+  options = gridOptions('grid', options, arguments.length > 2);
+  if (!Array.isArray(pictures)) throw new ArgumentError(`grid: expected an array of pictures, got ${show(pictures)}`);
+  for (const picture of pictures) checkPicture(picture, 'grid');
+  const first = pictures[0] as Picture | undefined;
   if (!first) throw new ArgumentError('grid: there is no picture');
   const { columns = Math.ceil(Math.sqrt(pictures.length)), gap = 2 } = options;
   const scale = options.scale ?? Math.max(1, Math.round(48 / first.width));

@@ -2,6 +2,7 @@
 import { grad } from '../autograd/engine.js';
 import { enableGrad } from '../autograd/mode.js';
 import { ArgumentError } from '../native/errors.js';
+import { number, optionsOf } from '../native/options.js';
 import type { Module } from '../nn/module.js';
 import { abs } from '../ops/pointwise.js';
 import { amax } from '../ops/reduce.js';
@@ -10,6 +11,8 @@ import type { Tensor } from '../tensor/tensor.js';
 import { amounts, grid, imagePicture, planePicture } from './picture.js';
 import type { Drawn } from './layers.js';
 import { inEvalMode, oneImage } from './trace.js';
+
+const saliencyOptions = optionsOf<{ target?: number }>({ target: number });
 
 /**
  * How much each pixel of an image matters for the score of a class: the largest absolute gradient over the channels
@@ -20,10 +23,11 @@ import { inEvalMode, oneImage } from './trace.js';
  * @returns values [H, W], and the picture: the image and its map side by side
  * @throws ArgumentError for a class that does not exist
  */
-export async function saliency(model: Module, image: Tensor, options: { target?: number } = {}): Promise<Drawn & { target: number }> {
+export async function saliency(model: Module, image: Tensor, options?: { target?: number }): Promise<Drawn & { target: number }> {
+  const given = saliencyOptions('saliency', options, arguments.length > 3);
   const x = oneImage(image, 'saliency').detach().requiresGrad_();
   const scores = inEvalMode(model, () => enableGrad(() => model.forward(x)));
-  const target = options.target ?? Number(await argmax(scores.detach(), 1).item());
+  const target = given.target ?? Number(await argmax(scores.detach(), 1).item());
   if (!Number.isInteger(target) || target < 0 || target >= scores.shape[1]!)
     throw new ArgumentError(`saliency: target must be a class from 0 to ${scores.shape[1]! - 1}, got ${String(target)}`);
   const [gradient] = grad(scores.select(1, target).sum(), x);

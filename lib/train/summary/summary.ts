@@ -3,8 +3,9 @@
 import { inspect } from 'node:util';
 import { noGrad } from '../../autograd/mode.js';
 import { ArgumentError } from '../../native/errors.js';
+import { checked, number, optionsOf, show } from '../../native/options.js';
 import { observed } from '../../native/observer.js';
-import type { AnyModule } from '../../nn/module.js';
+import { Module, type AnyModule } from '../../nn/module.js';
 import { checkInteger } from '../../ops/checks.js';
 import { zeros } from '../../ops/creation.js';
 import { getRngState, setRngState } from '../../ops/random.js';
@@ -20,12 +21,14 @@ export interface SummaryOptions {
   /** Of inputs given by their shapes. Default 'float32'. */
   dtype?: DType;
 }
+const summaryOptions = optionsOf<SummaryOptions>({ depth: number, dtype: checked });
 
 export interface TableOptions {
   /** How many characters a line has. Default: as the terminal, or 80. */
   columns?: number;
   depth?: number;
 }
+const tableOptions = optionsOf<TableOptions>({ columns: number, depth: number });
 
 /** What summary() found. */
 export class Summary {
@@ -46,7 +49,8 @@ export class Summary {
   }
 
   /** A table for people: for narrow terminals two lines for each layer. */
-  toString({ columns = process.stdout.columns ?? 80, depth = this.depth }: TableOptions = {}): string {
+  toString(options?: TableOptions): string {
+    const { columns = process.stdout.columns ?? 80, depth = this.depth } = tableOptions('toString', options);
     return renderSummary(this, columns, depth);
   }
   [inspect.custom](): string {
@@ -76,7 +80,9 @@ export type SummaryInputs = readonly number[] | readonly (readonly number[])[] |
  * @param inputs a shape such as [1, 3, 224, 224], a list of them, or tensors
  * @throws ArgumentError for inputs of another kind; whatever forward() throws for inputs that do not fit
  */
-export function summary(model: AnyModule, inputs: SummaryInputs, { depth = 3, dtype = 'float32' }: SummaryOptions = {}): Summary {
+export function summary(model: AnyModule, inputs: SummaryInputs, options?: SummaryOptions): Summary {
+  const { depth = 3, dtype = 'float32' } = summaryOptions('summary', options, arguments.length > 3);
+  if (!(model instanceof Module)) throw new ArgumentError(`summary: expected a Module, got ${show(model)}`);
   checkInteger(depth, 0, 'summary', 'depth');
   const place = model.parameters()[0]?.device;
   const args = tensorsOf(inputs).map((x) => (x instanceof Tensor ? x : zeros([...x], { dtype, ...(place && { device: place }) })));
