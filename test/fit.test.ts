@@ -56,7 +56,7 @@ test('clipping, smoothing, changed batches and an average do what they do when w
   const tested = await evaluate(emas[0], loader(), (a, b) => crossEntropy(a, b, { labelSmoothing: 0.1 }));
   expect(reports.at(-1)).toMatchObject({ epoch: 1, lr: 0.5, validationLoss: tested.loss, accuracy: tested.accuracy });
   await expect(fit({ model: fitted, train: loader(), optimizer: sgd(fitted), epochs: 1, amp: 'float32' as never }))
-    .rejects.toThrow(/^fit: amp must be 'bfloat16' or 'float16', got float32/);
+    .rejects.toThrow(/^fit: amp must be 'bfloat16' or 'float16', got 'float32'/);
   await expect(fit({ model: fitted, train: loader(), optimizer: sgd(fitted), epochs: 1, labelSmoothing: 0.1, loss: crossEntropy }))
     .rejects.toThrow(ArgumentError);
 });

@@ -2,11 +2,12 @@
 // From samples to a batch. What is made of images and numbers is a HostTensor first: a worker thread sends those, and
 // the main thread's only work is to upload them.
 import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
+import { checked, optionsOf, show } from '../native/options.js';
 import { placeOf } from '../ops/creation.js';
 import { stack } from '../ops/join.js';
 import { copyKernel } from '../ops/kernels.js';
 import { permute } from '../ops/view.js';
-import type { Device } from '../tensor/device.js';
+import type { Device, DeviceLike } from '../tensor/device.js';
 import type { DType } from '../tensor/dtype.js';
 import { formatShape } from '../tensor/shape.js';
 import { fromArray, Tensor } from '../tensor/tensor.js';
@@ -130,6 +131,8 @@ export function toTensors(value: unknown, device: Device): unknown {
   return value;
 }
 
+const collateOptions = optionsOf<{ device?: DeviceLike }>({ device: checked });
+
 /**
  * Stacks images and tensors, makes a tensor of numbers, goes into arrays entry by entry; anything else stays a list.
  * Images become a tensor [N, C, H, W] that is channels-last in memory.
@@ -137,6 +140,8 @@ export function toTensors(value: unknown, device: Device): unknown {
  * @param options device: where the tensors of images and numbers live
  * @throws ShapeError, DTypeError for images that differ; ArgumentError for samples of different kinds or lengths
  */
-export function defaultCollate<T>(samples: readonly T[], options: { device?: Device } = {}): Collated<T> {
+export function defaultCollate<T>(samples: readonly T[], options?: { device?: DeviceLike }): Collated<T> {
+  options = collateOptions('defaultCollate', options, arguments.length > 2);
+  if (!Array.isArray(samples)) throw new ArgumentError(`defaultCollate: expected an array of samples, got ${show(samples)}`);
   return toTensors(collateOnHost(samples), placeOf(options)) as Collated<T>;
 }

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Datasets made of others.
 import { ArgumentError, IndexError } from '../native/errors.js';
+import { instance, noMore, optionsOf, show } from '../native/options.js';
 import type { Dataset } from './dataset.js';
-import { defaultGenerator, type Generator } from './generator.js';
+import { defaultGenerator, Generator } from './generator.js';
 import { registerPortable } from './workers/portable.js';
+
+function checkDataset(dataset: unknown, where: string): void {
+  const given = dataset as Partial<Dataset> | null | undefined;
+  if (typeof given?.length !== 'number' || typeof given.get !== 'function')
+    throw new ArgumentError(`${where}: expected a dataset, with a length and get(), got ${show(dataset)}`);
+}
 
 /** Some samples of another dataset, by position. */
 export class Subset<T> implements Dataset<T> {
@@ -12,6 +19,10 @@ export class Subset<T> implements Dataset<T> {
     readonly dataset: Dataset<T>,
     readonly indices: ArrayLike<number>,
   ) {
+    noMore(new.target.name, arguments.length > 2);
+    checkDataset(dataset, new.target.name);
+    if (typeof (indices as Partial<ArrayLike<number>> | null | undefined)?.length !== 'number' || typeof indices !== 'object')
+      throw new ArgumentError(`${new.target.name}: indices must be an array of positions, got ${show(indices)}`);
     for (let k = 0; k < indices.length; k++) {
       const i = indices[k]!;
       if (!Number.isInteger(i) || i < 0 || i >= dataset.length)
@@ -46,6 +57,9 @@ export class ConcatDataset<T> implements Dataset<T> {
 
   /** @throws ArgumentError for no dataset at all */
   constructor(readonly datasets: readonly Dataset<T>[]) {
+    noMore(new.target.name, arguments.length > 1);
+    if (!Array.isArray(datasets)) throw new ArgumentError(`ConcatDataset: expected an array of datasets, got ${show(datasets)}`);
+    for (const dataset of datasets) checkDataset(dataset, new.target.name);
     if (datasets.length === 0) throw new ArgumentError('ConcatDataset: expected at least one dataset');
     let total = 0;
     this.cumulativeSizes = datasets.map((dataset) => (total += dataset.length));
@@ -72,6 +86,8 @@ export class ConcatDataset<T> implements Dataset<T> {
   }
 }
 
+const splitOptions = optionsOf<{ generator?: Generator }>({ generator: instance(Generator, 'a Generator') });
+
 /**
  * Splits a dataset at random.
  *
@@ -83,8 +99,11 @@ export class ConcatDataset<T> implements Dataset<T> {
 export function randomSplit<T>(
   dataset: Dataset<T>,
   lengths: readonly number[],
-  { generator = defaultGenerator() }: { generator?: Generator } = {},
+  options?: { generator?: Generator },
 ): Subset<T>[] {
+  const { generator = defaultGenerator() } = splitOptions('randomSplit', options, arguments.length > 3);
+  checkDataset(dataset, 'randomSplit');
+  if (!Array.isArray(lengths)) throw new ArgumentError(`randomSplit: lengths must be an array of numbers, got ${show(lengths)}`);
   const n = dataset.length;
   const sum = lengths.reduce((a, b) => a + b, 0);
   let counts = [...lengths];

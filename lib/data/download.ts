@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { LenodeError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 
 /** A file could not be fetched from any of its addresses. */
 export class DownloadError extends LenodeError {}
@@ -20,6 +21,7 @@ export type DownloadProgress = (received: number, total: number | undefined) => 
  * @throws DownloadError with what each address answered
  */
 export async function download(urls: readonly string[], target: string, progress?: DownloadProgress): Promise<void> {
+  noMore('download', arguments.length > 3);
   await mkdir(dirname(target), { recursive: true });
   const part = `${target}.part`;
   const failures: string[] = [];

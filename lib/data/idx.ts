@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { FormatError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 
 export interface IdxFile {
   shape: number[];
@@ -18,6 +19,7 @@ const MAX_BYTES = 2 ** 31;
  * @throws FormatError when it is truncated, too long or no IDX file of bytes
  */
 export function parseIdx(bytes: Uint8Array, source: string): IdxFile {
+  noMore('parseIdx', arguments.length > 2);
   const raw = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzip(bytes, source) : bytes;
   if (raw.length < 4) throw new FormatError(`${source}: too short for an IDX file (${raw.length} bytes)`);
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { types } from 'node:util';
 import { ArgumentError, ShapeError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 
 /** What the values of an image are kept in: bytes from 0 to 255, or floats, by custom from 0 to 1. */
 export type Pixels = Uint8Array | Float32Array;
@@ -21,6 +22,7 @@ export class Image<P extends Pixels = Pixels> {
     readonly height: number,
     readonly width: number,
   ) {
+    noMore(new.target.name, arguments.length > 4);
     if (!(types.isUint8Array(data) || types.isFloat32Array(data)))
       throw new ArgumentError('Image: the values must be a Uint8Array or a Float32Array');
     for (const size of [channels, height, width])

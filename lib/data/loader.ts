@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { types } from 'node:util';
 import { ArgumentError } from '../native/errors.js';
+import { boolean, callable, checked, instance, integer, number, optionsOf, show, withMethods } from '../native/options.js';
 import { placeOf } from '../ops/creation.js';
 import { initialSeed } from '../ops/random.js';
 import { device as toDevice, settled, type Device, type DeviceLike } from '../tensor/device.js';
@@ -54,6 +55,25 @@ export interface LoaderOptions<T, B> {
   workerInitFn?: (worker: number) => unknown;
 }
 
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- of any sample and batch
+const loaderOptions = optionsOf<LoaderOptions<any, any>>({
+  batchSize: number,
+  shuffle: boolean,
+  dropLast: boolean,
+  sampler: withMethods('a sampler', 'indices'),
+  batchSampler: withMethods('a batch sampler', 'batches'),
+  seed: integer,
+  generator: instance(Generator, 'a Generator'),
+  collateFn: callable,
+  batchTransform: withMethods('an object with forward()', 'forward'),
+  device: checked,
+  numWorkers: number,
+  prefetchFactor: number,
+  persistentWorkers: boolean,
+  pinMemory: boolean,
+  workerInitFn: callable,
+});
+
 const positive = (value: number, name: string, min: number): number => {
   if (Number.isInteger(value) && value >= min) return value;
   throw new ArgumentError(`DataLoader: ${name} must be a ${min > 0 ? 'positive' : 'non-negative'} integer, got ${value}`);
@@ -102,8 +122,11 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
   /** @throws ArgumentError for options that are out of range or exclude each other */
   constructor(
     readonly dataset: AnyDataset<T>,
-    options: LoaderOptions<T, B> = {},
+    options?: LoaderOptions<T, B>,
   ) {
+    options = loaderOptions(new.target.name, options, arguments.length > 2);
+    if (typeof dataset !== 'object' || dataset === null || !(isIterable(dataset) || makesBatches(dataset) || typeof dataset.get === 'function'))
+      throw new ArgumentError(`DataLoader: expected a dataset: an object with get(), getBatch() or iterate(), got ${show(dataset)}`);
     const { batchSize = 1, shuffle = false, dropLast = false, sampler, batchSampler } = options;
     this.batchSize = positive(batchSize, 'batchSize', 1);
     this.numWorkers = positive(options.numWorkers ?? 0, 'numWorkers', 0);

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ArgumentError, FormatError } from '../native/errors.js';
+import { boolean, callable, kind, nullable, number, optionsOf, required, text } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { fresh, type Tensor } from '../tensor/tensor.js';
@@ -12,7 +13,7 @@ import { download, fileMd5, type DownloadProgress } from './download.js';
 import { defaultGenerator, type Generator } from './generator.js';
 import { contentHash, parseIdx } from './idx.js';
 import { Image } from './image.js';
-import { InMemoryImages, sharedBytes, type InMemoryOptions } from './vision/in-memory.js';
+import { inMemoryOptions, InMemoryImages, sharedBytes, type InMemoryOptions } from './vision/in-memory.js';
 import { registerPortable } from './workers/portable.js';
 
 interface IdxSource {
@@ -99,6 +100,15 @@ export interface MnistOptions extends InMemoryOptions {
   /** Called while a file is downloaded. */
   onProgress?: (file: string, ...progress: Parameters<DownloadProgress>) => void;
 }
+const mnistOptions = optionsOf<MnistOptions>({
+  train: boolean,
+  root: text,
+  download: boolean,
+  normalize: nullable(kind('{ mean, std }', (v) => typeof v === 'object' && v !== null)),
+  onProgress: callable,
+  ...inMemoryOptions.schema,
+});
+const normalizeOptions = optionsOf<{ mean: number; std: number }>({ mean: required(number), std: required(number) });
 
 /**
  * Digits, clothes or characters in 28 x 28 grey pixels. Without a transform, samples are [Image of floats [1, 28, 28],
@@ -119,7 +129,8 @@ class IdxImages extends InMemoryImages {
     const [images, labels] = await Promise.all([readIdx(split.images, source, options), readIdx(split.labels, source, options)]);
     expectShape(images, [split.count, 28, 28], split.images);
     expectShape(labels, [split.count], split.labels);
-    const { mean, std } = options.normalize === null ? { mean: 0, std: 1 } : (options.normalize ?? source);
+    const { normalize = source } = options;
+    const { mean, std } = normalize === null ? { mean: 0, std: 1 } : normalize === source ? source : normalizeOptions(`${source.name}: normalize`, normalize);
     if (!(std > 0)) throw new ArgumentError(`${source.name}: std must be positive, got ${std}`);
     const worst = labels.values.findIndex((label) => label >= source.classes.length);
     if (worst >= 0) throw new FormatError(`${split.labels}: image ${worst} has the label ${labels.values[worst]}, there are ${source.classes.length} classes`);
@@ -127,7 +138,8 @@ class IdxImages extends InMemoryImages {
     pixels.set(images.values);
     const targets = new Int32Array(new SharedArrayBuffer(4 * split.count));
     targets.set(labels.values);
-    const dataset = new Class(pixels, targets, [1, 28, 28], { ...options, device: options.device ?? 'cpu' });
+    const { transform, device = 'cpu' } = options;
+    const dataset = new Class(pixels, targets, [1, 28, 28], { ...(transform && { transform }), device });
     dataset.scale = 1 / (255 * std);
     dataset.shift = mean / std;
     return dataset;
@@ -165,8 +177,8 @@ export class MNIST extends IdxImages {
    * Reads and checks the files: magic numbers, sizes and checksums.
    * @throws FormatError for a truncated, corrupt or unknown file; DownloadError when the files can't be had
    */
-  static async load(options: MnistOptions = {}): Promise<MNIST> {
-    return IdxImages.read(MNIST, mnist, options);
+  static async load(options?: MnistOptions): Promise<MNIST> {
+    return IdxImages.read(MNIST, mnist, mnistOptions('MNIST.load', options, arguments.length > 1));
   }
 }
 
@@ -179,8 +191,8 @@ export class FashionMNIST extends IdxImages {
    * Reads and checks the files: magic numbers and sizes, and the MD5 of gzipped ones.
    * @throws FormatError for a truncated, corrupt or unknown file; DownloadError when the files can't be had
    */
-  static async load(options: MnistOptions = {}): Promise<FashionMNIST> {
-    return IdxImages.read(FashionMNIST, fashion, options);
+  static async load(options?: MnistOptions): Promise<FashionMNIST> {
+    return IdxImages.read(FashionMNIST, fashion, mnistOptions('FashionMNIST.load', options, arguments.length > 1));
   }
 }
 
@@ -193,8 +205,8 @@ export class KMNIST extends IdxImages {
   readonly classes = kuzushiji.classes;
 
   /** As FashionMNIST.load(). */
-  static async load(options: MnistOptions = {}): Promise<KMNIST> {
-    return IdxImages.read(KMNIST, kuzushiji, options);
+  static async load(options?: MnistOptions): Promise<KMNIST> {
+    return IdxImages.read(KMNIST, kuzushiji, mnistOptions('KMNIST.load', options, arguments.length > 1));
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which samples come when. A sampler is iterated once an epoch and gets that epoch's generator.
 import { ArgumentError } from '../native/errors.js';
+import { boolean, noMore, number, optionsOf, required, show } from '../native/options.js';
 import { Generator } from './generator.js';
 
 /** Positions of samples, in the order of one epoch. */
@@ -26,9 +27,20 @@ const count = (value: number, where: string, name: string, min = 1): number => {
   throw new ArgumentError(`${where}: ${name} must be an integer of at least ${min}, got ${value}`);
 };
 
+const weightedOptions = optionsOf<{ replacement?: boolean }>({ replacement: boolean });
+
+function checkLength(source: unknown, where: string): void {
+  const length = (source as { length?: unknown } | null | undefined)?.length;
+  if (typeof source !== 'object' || !Number.isSafeInteger(length) || (length as number) < 0)
+    throw new ArgumentError(`${where}: expected what has a length, got ${show(source)}`);
+}
+
 /** 0, 1, 2, ... */
 export class SequentialSampler implements Sampler {
-  constructor(readonly source: { readonly length: number }) {}
+  constructor(readonly source: { readonly length: number }) {
+    noMore(new.target.name, arguments.length > 1);
+    checkLength(source, new.target.name);
+  }
   get length(): number {
     return this.source.length;
   }
@@ -43,6 +55,7 @@ export interface RandomSamplerOptions {
   /** Positions in an epoch; without replacement, further permutations follow the first. Default: the dataset's length. */
   numSamples?: number;
 }
+const randomSamplerOptions = optionsOf<RandomSamplerOptions>({ replacement: boolean, numSamples: number });
 
 /** All samples in random order, or draws with replacement. */
 export class RandomSampler implements Sampler {
@@ -52,8 +65,10 @@ export class RandomSampler implements Sampler {
   /** @throws ArgumentError for a numSamples that is no positive integer */
   constructor(
     readonly source: { readonly length: number },
-    { replacement = false, numSamples }: RandomSamplerOptions = {},
+    options?: RandomSamplerOptions,
   ) {
+    const { replacement = false, numSamples } = randomSamplerOptions(new.target.name, options, arguments.length > 2);
+    checkLength(source, new.target.name);
     this.replacement = replacement;
     this.numSamples = numSamples === undefined ? undefined : count(numSamples, 'RandomSampler', 'numSamples');
   }
@@ -70,7 +85,10 @@ export class RandomSampler implements Sampler {
 
 /** The given positions in random order. */
 export class SubsetRandomSampler implements Sampler {
-  constructor(readonly positions: readonly number[]) {}
+  constructor(readonly positions: readonly number[]) {
+    noMore(new.target.name, arguments.length > 1);
+    checkLength(positions, new.target.name);
+  }
   get length(): number {
     return this.positions.length;
   }
@@ -93,7 +111,9 @@ export class WeightedRandomSampler implements Sampler {
    * @throws ArgumentError for weights that are negative, not finite or all 0, and when more positions are asked for
    * without replacement than have a weight
    */
-  constructor(weights: ArrayLike<number>, numSamples: number, { replacement = true }: { replacement?: boolean } = {}) {
+  constructor(weights: ArrayLike<number>, numSamples: number, options?: { replacement?: boolean }) {
+    const { replacement = true } = weightedOptions(new.target.name, options, arguments.length > 3);
+    checkLength(weights, new.target.name);
     this.weights = Float64Array.from(weights);
     this.length = count(numSamples, 'WeightedRandomSampler', 'numSamples');
     this.replacement = replacement;
@@ -149,6 +169,7 @@ export class BatchSampler implements BatchingSampler {
     readonly batchSize: number,
     readonly dropLast = false,
   ) {
+    noMore(new.target.name, arguments.length > 3);
     count(batchSize, 'BatchSampler', 'batchSize');
   }
   get length(): number {
@@ -180,6 +201,13 @@ export interface DistributedSamplerOptions {
   /** Leave samples out where the dataset does not divide evenly; default false: repeat some. */
   dropLast?: boolean;
 }
+const distributedSamplerOptions = optionsOf<DistributedSamplerOptions>({
+  numReplicas: required(number),
+  rank: required(number),
+  shuffle: boolean,
+  seed: number,
+  dropLast: boolean,
+});
 
 /** One process's share of a dataset: every process gets as many positions, and together they get them all. */
 export class DistributedSampler implements Sampler {
@@ -193,8 +221,9 @@ export class DistributedSampler implements Sampler {
   /** @throws ArgumentError for a rank outside [0, numReplicas) */
   constructor(
     readonly source: { readonly length: number },
-    { numReplicas, rank, shuffle = true, seed = 0, dropLast = false }: DistributedSamplerOptions,
+    options: DistributedSamplerOptions,
   ) {
+    const { numReplicas, rank, shuffle = true, seed = 0, dropLast = false } = distributedSamplerOptions(new.target.name, options, arguments.length > 2);
     this.numReplicas = count(numReplicas, 'DistributedSampler', 'numReplicas');
     this.rank = count(rank, 'DistributedSampler', 'rank', 0);
     if (rank >= numReplicas)

@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks that several transforms make of their arguments.
 import { ArgumentError } from '../../native/errors.js';
+import { arrayOf, integer, number, show, type Kind } from '../../native/options.js';
 
 export type Size = number | readonly [height: number, width: number];
 export type Range = readonly [low: number, high: number];
+/** Two numbers. */
+export const pair = arrayOf(number, 2) as Kind<readonly [number, number]>;
 
 export function checkSize(size: Size, where: string): readonly [number, number] {
-  const [height, width] = typeof size === 'number' ? [size, size] : size;
-  for (const n of [height, width])
-    if (!Number.isInteger(n) || n < 1) throw new ArgumentError(`${where}: size must be one or two positive integers, got ${String(size)}`);
-  return [height, width];
+  const sizes: unknown = typeof size === 'number' ? [size, size] : size;
+  if (!arrayOf(integer, 2).test(sizes) || sizes.some((n) => n < 1))
+    throw new ArgumentError(`${where}: size must be one or two positive integers, got ${show(size)}`);
+  return sizes as unknown as readonly [number, number];
 }
 
 export function checkProbability(p: number, where: string): number {
-  if (!(p >= 0 && p <= 1)) throw new ArgumentError(`${where}: p must be in [0, 1], got ${p}`);
+  if (typeof p !== 'number' || !(p >= 0 && p <= 1)) throw new ArgumentError(`${where}: p must be in [0, 1], got ${show(p)}`);
   return p;
 }
 
 export function checkRange(range: Range, where: string, name: string, min = -Infinity, max = Infinity): Range {
-  const [low, high] = range;
-  if (!(low >= min && high >= low && high <= max) || range.length !== 2)
-    throw new ArgumentError(`${where}: ${name} must be [low, high] within [${min}, ${max}], got ${String(range)}`);
+  if (!pair.test(range) || !(range[0] >= min && range[1] >= range[0] && range[1] <= max))
+    throw new ArgumentError(`${where}: ${name} must be [low, high] within [${min}, ${max}], got ${show(range)}`);
   return range;
 }
 
@@ -29,10 +31,10 @@ export type Padding = number | readonly number[];
 
 /** @returns left, top, right, bottom */
 export function checkPadding(padding: Padding, where: string): readonly [number, number, number, number] {
-  const list = typeof padding === 'number' ? [padding] : padding;
-  if (![1, 2, 4].includes(list.length) || list.some((n) => !Number.isInteger(n)))
-    throw new ArgumentError(`${where}: padding must be one, two or four integers, got ${String(padding)}`);
-  const [a, b = a, c = a, d = b] = list as [number, number?, number?, number?];
+  const list: unknown = typeof padding === 'number' ? [padding] : padding;
+  if (!arrayOf(integer).test(list) || ![1, 2, 4].includes(list.length))
+    throw new ArgumentError(`${where}: padding must be one, two or four integers, got ${show(padding)}`);
+  const [a, b = a, c = a, d = b] = list as unknown as [number, number?, number?, number?];
   return [a, b!, c!, d!];
 }
 

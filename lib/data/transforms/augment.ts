@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rotations, affine maps, colours, smoothing and erasing at random.
 import { ArgumentError } from '../../native/errors.js';
+import { arrayOf, checked, either, integer, kind, noMore, number, optionsOf, show } from '../../native/options.js';
 import { Op } from '../../native/ops.gen.js';
 import { run } from '../../native/run.js';
 import { narrow } from '../../ops/view.js';
@@ -8,11 +9,11 @@ import { fromArray, type Tensor } from '../../tensor/tensor.js';
 import { copyKernel } from '../../ops/kernels.js';
 import type { Generator } from '../generator.js';
 import type { Image } from '../image.js';
-import { checkProbability, checkRange, roundHalfEven, type Range } from './arguments.js';
+import { checkProbability, checkRange, pair, roundHalfEven, type Range } from './arguments.js';
 import { adjustBrightness, adjustContrast, adjustHue, adjustSaturation, greyscale } from './colour.js';
 import { fillOf, type Fill } from './pixels.js';
 import { Transform } from './transform.js';
-import { affine, gaussianBlur, rotate, type RotateOptions, type WarpOptions } from './warp.js';
+import { affine, gaussianBlur, rotate, rotateOptions, warpOptions, type RotateOptions, type WarpOptions } from './warp.js';
 
 /** A range, or a number x for [-x, x]. */
 function symmetric(value: number | Range, where: string, name: string): Range {
@@ -34,7 +35,8 @@ export class RandomRotation extends Transform {
   private readonly options: RotateOptions;
 
   /** @param options fill: default 0; interpolation: default 'nearest' */
-  constructor(degrees: number | Range, options: RotateOptions = {}) {
+  constructor(degrees: number | Range, options?: RotateOptions) {
+    options = rotateOptions(new.target.name, options, arguments.length > 2);
     super([degrees, options]);
     this.degrees = symmetric(degrees, 'RandomRotation', 'degrees');
     this.options = { ...checkWarp(options, 'RandomRotation'), expand: options.expand ?? false };
@@ -53,6 +55,12 @@ export interface RandomAffineOptions extends WarpOptions {
   /** Degrees along x; a number x stands for [-x, x]; four numbers: ranges along x and y. Default: none. */
   shear?: number | Range | readonly [number, number, number, number];
 }
+const randomAffineOptions = optionsOf<RandomAffineOptions>({
+  translate: pair,
+  scale: pair,
+  shear: checked,
+  ...warpOptions.schema,
+});
 
 /** A random affine map that keeps the middle in its place but for the translation. */
 export class RandomAffine extends Transform {
@@ -63,7 +71,8 @@ export class RandomAffine extends Transform {
   private readonly options: WarpOptions;
 
   /** @param options fill: default 0; interpolation: default 'nearest' */
-  constructor(degrees: number | Range, options: RandomAffineOptions = {}) {
+  constructor(degrees: number | Range, options?: RandomAffineOptions) {
+    options = randomAffineOptions(new.target.name, options, arguments.length > 2);
     super([degrees, options]);
     const where = 'RandomAffine';
     this.degrees = symmetric(degrees, where, 'degrees');
@@ -95,12 +104,19 @@ export interface ColorJitterOptions {
   /** Shift of the hue, of [-0.5, 0.5]; a number x stands for [-x, x]. */
   hue?: number | Range;
 }
+const colorJitterOptions = optionsOf<ColorJitterOptions>({
+  brightness: either(number, pair),
+  contrast: either(number, pair),
+  saturation: either(number, pair),
+  hue: either(number, pair),
+});
 
 /** Brightness, contrast, saturation and hue changed at random, in random order. */
 export class ColorJitter extends Transform {
   private readonly ranges: readonly (Range | null)[];
 
-  constructor(options: ColorJitterOptions = {}) {
+  constructor(options?: ColorJitterOptions) {
+    options = colorJitterOptions(new.target.name, options, arguments.length > 1);
     super([options]);
     const factor = (value: number | Range | undefined, name: string): Range | null => {
       if (value === undefined || value === 0) return null;
@@ -123,13 +139,15 @@ export class ColorJitter extends Transform {
   }
 }
 
+const grayscaleOptions = optionsOf<{ numOutputChannels?: 1 | 3 }>({ numOutputChannels: kind('1 or 3', (v) => v === 1 || v === 3) });
+
 /** Brightness alone. */
 export class Grayscale extends Transform {
   private readonly channels: 1 | 3;
-  constructor(options: { numOutputChannels?: 1 | 3 } = {}) {
+  constructor(options?: { numOutputChannels?: 1 | 3 }) {
+    options = grayscaleOptions(new.target.name, options, arguments.length > 1);
     super([options]);
     this.channels = options.numOutputChannels ?? 1;
-    if (this.channels !== 1 && this.channels !== 3) throw new ArgumentError(`Grayscale: numOutputChannels must be 1 or 3, got ${String(this.channels)}`);
   }
   protected apply(image: Image): Image {
     return greyscale(image, this.channels, 'Grayscale');
@@ -140,6 +158,7 @@ export class Grayscale extends Transform {
 export class RandomGrayscale extends Transform {
   private readonly p: number;
   constructor(p = 0.1) {
+    noMore(new.target.name, arguments.length > 1);
     super([p]);
     this.p = checkProbability(p, 'RandomGrayscale');
   }
@@ -148,17 +167,20 @@ export class RandomGrayscale extends Transform {
   }
 }
 
+const blurOptions = optionsOf<{ sigma?: number | Range }>({ sigma: either(number, pair) });
+
 /** Smoothing by a Gaussian whose width is drawn from `sigma`. */
 export class GaussianBlur extends Transform {
   private readonly sizes: readonly [number, number];
   private readonly sigma: Range;
 
   /** @param kernelSize odd numbers of pixels: width and height; sigma: default [0.1, 2] */
-  constructor(kernelSize: number | readonly [number, number], options: { sigma?: number | Range } = {}) {
+  constructor(kernelSize: number | readonly [number, number], options?: { sigma?: number | Range }) {
+    options = blurOptions(new.target.name, options, arguments.length > 2);
     super([kernelSize, options]);
     this.sizes = typeof kernelSize === 'number' ? [kernelSize, kernelSize] : kernelSize;
-    for (const size of this.sizes)
-      if (!Number.isInteger(size) || size < 1 || size % 2 === 0) throw new ArgumentError(`GaussianBlur: kernelSize must be odd and positive, got ${String(kernelSize)}`);
+    if (!arrayOf(integer, 2).test(this.sizes) || this.sizes.some((size) => size < 1 || size % 2 === 0))
+      throw new ArgumentError(`GaussianBlur: kernelSize must be odd and positive, got ${show(kernelSize)}`);
     const { sigma = [0.1, 2] } = options;
     this.sigma = checkRange(typeof sigma === 'number' ? [sigma, sigma] : sigma, 'GaussianBlur', 'sigma', Number.MIN_VALUE);
   }
@@ -178,6 +200,12 @@ export interface RandomErasingOptions {
   /** What the rectangle is filled with; 'random': standard normal numbers. Default 0. */
   value?: Fill | 'random';
 }
+const randomErasingOptions = optionsOf<RandomErasingOptions>({
+  p: number,
+  scale: pair,
+  ratio: pair,
+  value: checked,
+});
 
 interface Rectangle {
   readonly top: number;
@@ -193,7 +221,8 @@ export class RandomErasing extends Transform {
   private readonly ratio: Range;
   private readonly value: Fill | 'random';
 
-  constructor(options: RandomErasingOptions = {}) {
+  constructor(options?: RandomErasingOptions) {
+    options = randomErasingOptions(new.target.name, options, arguments.length > 1);
     super([options]);
     this.p = checkProbability(options.p ?? 0.5, 'RandomErasing');
     this.scale = checkRange(options.scale ?? [0.02, 0.33], 'RandomErasing', 'scale', 0, 1);

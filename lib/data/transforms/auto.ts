@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Policies of augmentation: operations of random kind and strength.
 import { ArgumentError } from '../../native/errors.js';
+import { number, optionsOf, show } from '../../native/options.js';
 import type { Generator } from '../generator.js';
 import type { Image } from '../image.js';
 import { roundHalfEven } from './arguments.js';
@@ -8,7 +9,7 @@ import { adjustBrightness, adjustContrast, adjustSaturation, adjustSharpness, au
 import { bound } from './pixels.js';
 import { policies, type Policy } from './policies.js';
 import { Transform } from './transform.js';
-import { affine, rotate, type AffineMap, type WarpOptions } from './warp.js';
+import { affine, rotate, warpOptions, type AffineMap, type WarpOptions } from './warp.js';
 
 type Apply = (image: Image, magnitude: number, options: WarpOptions) => Image;
 
@@ -87,17 +88,23 @@ const integer = (value: number, min: number, where: string, name: string): numbe
 };
 
 export type AutoAugmentOptions = Pick<WarpOptions, 'interpolation' | 'fill'>;
+const { center: _, ...autoAugmentSchema } = warpOptions.schema;
+const autoAugmentOptions = optionsOf<AutoAugmentOptions>(autoAugmentSchema);
+const trivialAugmentOptions = optionsOf<AutoAugmentOptions & { numMagnitudeBins?: number }>({
+  numMagnitudeBins: number,
+  ...autoAugmentSchema,
+});
 
 /** Pairs of operations that were learned (Cubuk et al., "AutoAugment", CVPR 2019). Images of 1 or 3 channels. */
 export class AutoAugment extends Transform {
   private readonly pairs: (typeof policies)[Policy];
   /** @param policy of which dataset: 'imagenet' (default), 'cifar10' or 'svhn' */
-  constructor(
-    policy: Policy = 'imagenet',
-    private readonly options: AutoAugmentOptions = {},
-  ) {
+  private readonly options: AutoAugmentOptions;
+
+  constructor(policy: Policy = 'imagenet', options?: AutoAugmentOptions) {
     super([policy, options]);
-    if (!(policy in policies)) throw new ArgumentError(`AutoAugment: policy must be 'imagenet', 'cifar10' or 'svhn', got ${String(policy)}`);
+    this.options = autoAugmentOptions(new.target.name, options, arguments.length > 2);
+    if (typeof policy !== 'string' || !Object.hasOwn(policies, policy)) throw new ArgumentError(`AutoAugment: policy must be 'imagenet', 'cifar10' or 'svhn', got ${show(policy)}`);
     this.pairs = policies[policy];
   }
   protected apply(image: Image, random: Generator): Image {
@@ -115,13 +122,23 @@ export interface RandAugmentOptions extends AutoAugmentOptions {
   /** Default 31. */
   numMagnitudeBins?: number;
 }
+const randAugmentOptions = optionsOf<RandAugmentOptions>({
+  numOps: number,
+  magnitude: number,
+  numMagnitudeBins: number,
+  ...autoAugmentSchema,
+});
 
 /** Some operations at one strength (Cubuk et al., "RandAugment", NeurIPS 2020). Images of 1 or 3 channels. */
 export class RandAugment extends Transform {
   private readonly numOps: number;
   private readonly level: number;
-  constructor(private readonly options: RandAugmentOptions = {}) {
+  private readonly options: AutoAugmentOptions;
+
+  constructor(options?: RandAugmentOptions) {
     super([options]);
+    options = randAugmentOptions(new.target.name, options, arguments.length > 1);
+    this.options = options;
     this.numOps = integer(options.numOps ?? 2, 0, 'RandAugment', 'numOps');
     const bins = integer(options.numMagnitudeBins ?? 31, 2, 'RandAugment', 'numMagnitudeBins');
     const at = integer(options.magnitude ?? 9, 0, 'RandAugment', 'magnitude');
@@ -138,8 +155,12 @@ export class RandAugment extends Transform {
 /** One operation of random strength (Müller and Hutter, "TrivialAugment", ICCV 2021). Images of 1 or 3 channels. */
 export class TrivialAugmentWide extends Transform {
   private readonly bins: number;
-  constructor(private readonly options: AutoAugmentOptions & { numMagnitudeBins?: number } = {}) {
+  private readonly options: AutoAugmentOptions;
+
+  constructor(options?: AutoAugmentOptions & { numMagnitudeBins?: number }) {
     super([options]);
+    options = trivialAugmentOptions(new.target.name, options, arguments.length > 1);
+    this.options = options;
     this.bins = integer(options.numMagnitudeBins ?? 31, 2, 'TrivialAugmentWide', 'numMagnitudeBins');
   }
   protected apply(image: Image, random: Generator): Image {

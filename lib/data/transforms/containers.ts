@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transforms made of others.
 import { ArgumentError } from '../../native/errors.js';
+import { arrayOf, noMore, number, optionsOf } from '../../native/options.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { Generator } from '../generator.js';
 import type { Image } from '../image.js';
@@ -16,11 +17,18 @@ function checkTransforms(transforms: readonly ImageTransform[], where: string): 
   return transforms;
 }
 
+const applyOptions = optionsOf<{ p?: number }>({ p: number });
+const choiceOptions = optionsOf<{ p?: readonly number[] }>({ p: arrayOf(number) });
+
 /** One transform after the other. The last one may make several images of one. */
 export class Compose<Out = Image> extends Transform<Out> {
   readonly transforms: readonly Transform<never>[];
 
-  constructor(transforms: readonly [...ImageTransform[], Transform<Out>]) {
+  constructor(transforms: readonly [...ImageTransform[], Transform<Out>]);
+  /** @throws ArgumentError for no transform at all */
+  constructor(transforms: readonly Transform<Out>[]);
+  constructor(transforms: readonly unknown[]) {
+    noMore(new.target.name, arguments.length > 1, 'the transforms are given as one array');
     super([transforms]);
     this.transforms = checkTransforms(transforms as unknown as ImageTransform[], 'Compose') as unknown as Transform<never>[];
   }
@@ -41,6 +49,7 @@ export class Compose<Out = Image> extends Transform<Out> {
  */
 export class Lambda<Out = Image> extends Transform<Out> {
   constructor(private readonly f: (image: Image, random: Generator) => Out) {
+    noMore(new.target.name, arguments.length > 1);
     super([f]);
     if (typeof f !== 'function') throw new ArgumentError(`Lambda: expected a function, got ${typeof f}`);
   }
@@ -53,8 +62,9 @@ export class Lambda<Out = Image> extends Transform<Out> {
 export class RandomApply extends Transform {
   private readonly transforms: readonly ImageTransform[];
   private readonly p: number;
-  constructor(transforms: readonly ImageTransform[], options: { p?: number } = {}) {
+  constructor(transforms: readonly ImageTransform[], options?: { p?: number }) {
     super([transforms, options]);
+    options = applyOptions(new.target.name, options, arguments.length > 2);
     this.transforms = checkTransforms(transforms, 'RandomApply');
     this.p = checkProbability(options.p ?? 0.5, 'RandomApply');
   }
@@ -69,8 +79,9 @@ export class RandomChoice extends Transform {
   private readonly transforms: readonly ImageTransform[];
   private readonly p: readonly number[];
   /** @param options p: their weights; default: equal ones */
-  constructor(transforms: readonly ImageTransform[], options: { p?: readonly number[] } = {}) {
+  constructor(transforms: readonly ImageTransform[], options?: { p?: readonly number[] }) {
     super([transforms, options]);
+    options = choiceOptions(new.target.name, options, arguments.length > 2);
     this.transforms = checkTransforms(transforms, 'RandomChoice');
     const p = options.p ?? transforms.map(() => 1);
     const total = p.reduce((a, b) => a + b, 0);
@@ -89,6 +100,7 @@ export class RandomChoice extends Transform {
 export class RandomOrder extends Transform {
   private readonly transforms: readonly ImageTransform[];
   constructor(transforms: readonly ImageTransform[]) {
+    noMore(new.target.name, arguments.length > 1);
     super([transforms]);
     this.transforms = checkTransforms(transforms, 'RandomOrder');
   }

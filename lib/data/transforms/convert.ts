@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dtypes and normalisation.
 import { ArgumentError, DTypeError } from '../../native/errors.js';
+import { arrayOf, boolean, noMore, number, optionsOf, show } from '../../native/options.js';
 import { div, mul, sub } from '../../ops/pointwise.js';
 import { copyKernel } from '../../ops/kernels.js';
 import { isFloating } from '../../tensor/dtype.js';
@@ -11,6 +12,7 @@ import { Transform } from './transform.js';
 /** What datasets give is an image already: for the look of PyTorch's recipes. Returns its argument. */
 export class ToImage extends Transform {
   constructor() {
+    noMore(new.target.name, arguments.length > 0);
     super([]);
   }
   override get batched(): boolean {
@@ -27,14 +29,17 @@ export class ToImage extends Transform {
 // float to bytes as PyTorch does: all 256 steps of [0, 1] have the same width, but for 1 itself.
 const TO_BYTE = 256 - 1e-3;
 
+const toDtypeOptions = optionsOf<{ scale?: boolean }>({ scale: boolean });
+
 /** Another dtype; with `scale`, 0 ... 255 becomes 0 ... 1 and the other way round. */
 export class ToDtype extends Transform {
   private readonly dtype: 'uint8' | 'float32';
   private readonly scale: boolean;
 
   /** @throws ArgumentError for a dtype other than 'uint8' and 'float32' */
-  constructor(dtype: 'uint8' | 'float32', options: { scale?: boolean } = {}) {
+  constructor(dtype: 'uint8' | 'float32', options?: { scale?: boolean }) {
     super([dtype, options]);
+    options = toDtypeOptions(new.target.name, options, arguments.length > 2);
     if (dtype !== 'uint8' && dtype !== 'float32') throw new ArgumentError(`ToDtype: dtype must be 'uint8' or 'float32', got ${String(dtype)}`);
     this.dtype = dtype;
     this.scale = options.scale ?? false;
@@ -80,7 +85,10 @@ export class Normalize extends Transform {
    * @throws ArgumentError for a std of 0 or lists of different lengths
    */
   constructor(mean: readonly number[], std: readonly number[]) {
+    noMore(new.target.name, arguments.length > 2);
     super([mean, std]);
+    for (const [name, values] of Object.entries({ mean, std }))
+      if (!arrayOf(number).test(values)) throw new ArgumentError(`Normalize: ${name} must be an array of numbers, got ${show(values)}`);
     this.mean = Float32Array.from(mean);
     this.std = Float32Array.from(std);
     if (mean.length !== std.length || mean.length === 0)

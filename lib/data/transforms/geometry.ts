@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Size and place: resizing, crops, padding, flips.
 import { ArgumentError } from '../../native/errors.js';
+import { boolean, checked, noMore, number, oneOf, optionsOf } from '../../native/options.js';
 import { pad as padTensor } from '../../ops/pad.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { Generator } from '../generator.js';
 import type { Image } from '../image.js';
-import { checkPadding, checkProbability, checkRange, checkSize, roundHalfEven, type Padding, type Range, type Size } from './arguments.js';
+import { checkPadding, checkProbability, checkRange, checkSize, pair, roundHalfEven, type Padding, type Range, type Size } from './arguments.js';
 import { cropEach, mirror } from './native.js';
-import { crop, flipHorizontally, flipVertically, pad, type Fill, type PaddingMode } from './pixels.js';
+import { crop, fill, flipHorizontally, flipVertically, pad, type Fill, type PaddingMode } from './pixels.js';
 import { resize, type Interpolation } from './resample.js';
 import { Transform } from './transform.js';
+
+const interpolation = oneOf('nearest', 'nearest-exact', 'bilinear', 'bicubic');
 
 export interface ResizeOptions {
   /** Default 'bilinear'. */
@@ -19,11 +22,8 @@ export interface ResizeOptions {
   /** Average over all pixels that an output pixel covers when shrinking. Default true; nearest has none. */
   antialias?: boolean;
 }
+const resizeOptions = optionsOf<ResizeOptions>({ interpolation, maxSize: number, antialias: boolean });
 
-function checkInterpolation(value: Interpolation, where: string): Interpolation {
-  if (['nearest', 'nearest-exact', 'bilinear', 'bicubic'].includes(value)) return value;
-  throw new ArgumentError(`${where}: interpolation must be 'nearest', 'nearest-exact', 'bilinear' or 'bicubic', got ${String(value)}`);
-}
 
 /** Another size: [height, width], or the length of the shorter edge with the proportions kept. */
 export class Resize extends Transform {
@@ -33,12 +33,13 @@ export class Resize extends Transform {
   private readonly antialias: boolean;
 
   /** @throws ArgumentError for a size that is not positive, or a maxSize that is not above it */
-  constructor(size: Size | readonly [shorter: number], options: ResizeOptions = {}) {
+  constructor(size: Size | readonly [shorter: number], options?: ResizeOptions) {
+    options = resizeOptions(new.target.name, options, arguments.length > 2);
     super([size, options]);
-    const single = typeof size === 'number' || size.length === 1;
-    const sizes = checkSize(single ? Number(size) : (size as Size), 'Resize');
+    const single = typeof size === 'number' || (Array.isArray(size) && size.length === 1);
+    const sizes = checkSize((single && typeof size !== 'number' ? size[0] : size) as Size, 'Resize');
     this.size = single ? sizes[0] : sizes;
-    this.interpolation = checkInterpolation(options.interpolation ?? 'bilinear', 'Resize');
+    this.interpolation = options.interpolation ?? 'bilinear';
     this.antialias = options.antialias ?? true;
     this.maxSize = options.maxSize;
     if (this.maxSize !== undefined && (!single || !(this.maxSize > sizes[0])))
@@ -76,6 +77,7 @@ export class CenterCrop extends Transform {
 
   /** @throws ArgumentError for a size that is not positive */
   constructor(size: Size) {
+    noMore(new.target.name, arguments.length > 1);
     super([size]);
     this.size = checkSize(size, 'CenterCrop');
   }
@@ -105,6 +107,8 @@ export interface PadOptions {
   /** Default 'constant'. */
   paddingMode?: PaddingMode;
 }
+/** @internal */
+export const padOptions = optionsOf<PadOptions>({ fill, paddingMode: oneOf('constant', 'edge', 'reflect', 'symmetric') });
 
 /** Pixels added at the edges; a negative padding cuts them off. */
 export class Pad extends Transform {
@@ -113,7 +117,8 @@ export class Pad extends Transform {
   private readonly mode: PaddingMode;
 
   /** @param padding for all sides, [left/right, top/bottom], or [left, top, right, bottom] */
-  constructor(padding: Padding, options: PadOptions = {}) {
+  constructor(padding: Padding, options?: PadOptions) {
+    options = padOptions(new.target.name, options, arguments.length > 2);
     super([padding, options]);
     this.padding = checkPadding(padding, 'Pad');
     this.fill = options.fill ?? 0;
@@ -137,6 +142,11 @@ export interface RandomCropOptions extends PadOptions {
   /** Pad images that are smaller than the crop. Default false. */
   padIfNeeded?: boolean;
 }
+const randomCropOptions = optionsOf<RandomCropOptions>({
+  padding: checked,
+  padIfNeeded: boolean,
+  ...padOptions.schema,
+});
 
 /** A rectangle of the given size at a random place. */
 export class RandomCrop extends Transform {
@@ -146,7 +156,8 @@ export class RandomCrop extends Transform {
   private readonly fill: Fill;
   private readonly mode: PaddingMode;
 
-  constructor(size: Size, options: RandomCropOptions = {}) {
+  constructor(size: Size, options?: RandomCropOptions) {
+    options = randomCropOptions(new.target.name, options, arguments.length > 2);
     super([size, options]);
     this.size = checkSize(size, 'RandomCrop');
     this.padding = checkPadding(options.padding ?? 0, 'RandomCrop');
@@ -208,6 +219,12 @@ export interface RandomResizedCropOptions {
   interpolation?: Interpolation;
   antialias?: boolean;
 }
+const randomResizedCropOptions = optionsOf<RandomResizedCropOptions>({
+  scale: pair,
+  ratio: pair,
+  interpolation,
+  antialias: boolean,
+});
 
 /**
  * A random part of random proportions, resized to one size (Szegedy et al., "Going deeper with convolutions", CVPR
@@ -220,12 +237,13 @@ export class RandomResizedCrop extends Transform {
   private readonly interpolation: Interpolation;
   private readonly antialias: boolean;
 
-  constructor(size: Size, options: RandomResizedCropOptions = {}) {
+  constructor(size: Size, options?: RandomResizedCropOptions) {
+    options = randomResizedCropOptions(new.target.name, options, arguments.length > 2);
     super([size, options]);
     this.size = checkSize(size, 'RandomResizedCrop');
     this.scale = checkRange(options.scale ?? [0.08, 1], 'RandomResizedCrop', 'scale', 0);
     this.ratio = checkRange(options.ratio ?? [3 / 4, 4 / 3], 'RandomResizedCrop', 'ratio', Number.MIN_VALUE);
-    this.interpolation = checkInterpolation(options.interpolation ?? 'bilinear', 'RandomResizedCrop');
+    this.interpolation = options.interpolation ?? 'bilinear';
     this.antialias = options.antialias ?? true;
   }
 
@@ -269,6 +287,7 @@ abstract class RandomFlip extends Transform {
 /** Left and right exchanged with probability p. */
 export class RandomHorizontalFlip extends RandomFlip {
   constructor(p = 0.5) {
+    noMore(new.target.name, arguments.length > 1);
     super(p, 'RandomHorizontalFlip');
   }
   protected apply(image: Image, random: Generator): Image {
@@ -282,6 +301,7 @@ export class RandomHorizontalFlip extends RandomFlip {
 /** Top and bottom exchanged with probability p. */
 export class RandomVerticalFlip extends RandomFlip {
   constructor(p = 0.5) {
+    noMore(new.target.name, arguments.length > 1);
     super(p, 'RandomVerticalFlip');
   }
   protected apply(image: Image, random: Generator): Image {
@@ -305,6 +325,7 @@ function corners(image: Image, [height, width]: readonly [number, number], where
 export class FiveCrop extends Transform<Image[]> {
   private readonly size: readonly [number, number];
   constructor(size: Size) {
+    noMore(new.target.name, arguments.length > 1);
     super([size]);
     this.size = checkSize(size, 'FiveCrop');
   }
@@ -313,11 +334,14 @@ export class FiveCrop extends Transform<Image[]> {
   }
 }
 
+const tenCropOptions = optionsOf<{ verticalFlip?: boolean }>({ verticalFlip: boolean });
+
 /** FiveCrop of the image and of its mirror image (upside down with verticalFlip). */
 export class TenCrop extends Transform<Image[]> {
   private readonly size: readonly [number, number];
   private readonly verticalFlip: boolean;
-  constructor(size: Size, options: { verticalFlip?: boolean } = {}) {
+  constructor(size: Size, options?: { verticalFlip?: boolean }) {
+    options = tenCropOptions(new.target.name, options, arguments.length > 2);
     super([size, options]);
     this.size = checkSize(size, 'TenCrop');
     this.verticalFlip = options.verticalFlip ?? false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Batches mixed with themselves, labels too. For the loader's `batchTransform`.
 import { ArgumentError, ShapeError } from '../../native/errors.js';
+import { number, optionsOf } from '../../native/options.js';
 import { Op } from '../../native/ops.gen.js';
 import { run } from '../../native/run.js';
 import { copyKernel } from '../../ops/kernels.js';
@@ -19,6 +20,7 @@ export interface MixOptions {
   /** Number of classes; needed unless labels are shares [N, classes] already. */
   numClasses?: number;
 }
+const mixOptions = optionsOf<MixOptions>({ alpha: number, numClasses: number });
 
 type Batch = readonly [images: Tensor, labels: Tensor];
 
@@ -68,7 +70,8 @@ const blend = (x: Tensor, share: number): Tensor => add(mul(previous(x), 1 - sha
 
 /** Images and labels averaged with random weights (Zhang et al., "mixup: Beyond empirical risk minimization", ICLR 2018). */
 export class MixUp extends Mix {
-  constructor(options: MixOptions = {}) {
+  constructor(options?: MixOptions) {
+    options = mixOptions(new.target.name, options, arguments.length > 1);
     super(options);
   }
   protected mix(images: Tensor, random: Generator): [Tensor, number] {
@@ -80,7 +83,8 @@ export class MixUp extends Mix {
 
 /** A random rectangle of another image, labels by area (Yun et al., "CutMix", ICCV 2019). */
 export class CutMix extends Mix {
-  constructor(options: MixOptions = {}) {
+  constructor(options?: MixOptions) {
+    options = mixOptions(new.target.name, options, arguments.length > 1);
     super(options);
   }
   protected mix(images: Tensor, random: Generator): [Tensor, number] {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Moving pixels about: crops, padding, flips.
 import { ArgumentError } from '../../native/errors.js';
+import { arrayOf, either, number, type Kind } from '../../native/options.js';
 import type { Image } from '../image.js';
 
 export type PaddingMode = 'constant' | 'edge' | 'reflect' | 'symmetric';
 /** One value for all channels, or one for each. */
 export type Fill = number | readonly number[];
+export const fill: Kind<Fill> = either(number, arrayOf(number));
 
 export function fillOf(fill: Fill, channels: number, where: string): readonly number[] {
   if (typeof fill === 'number') return new Array<number>(channels).fill(fill);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Affine maps and smoothing.
 import { ArgumentError } from '../../native/errors.js';
+import { boolean, nullable, oneOf, optionsOf } from '../../native/options.js';
 import type { Image } from '../image.js';
-import { roundHalfEven } from './arguments.js';
-import { fillOf, paddedIndex, type Fill } from './pixels.js';
+import { pair, roundHalfEven } from './arguments.js';
+import { fill, fillOf, paddedIndex, type Fill } from './pixels.js';
 
 export type WarpInterpolation = 'nearest' | 'bilinear';
 
@@ -14,6 +15,8 @@ export interface WarpOptions {
   /** [x, y] in pixels from the top left. Default: the middle. */
   center?: readonly [number, number] | null | undefined;
 }
+/** @internal */
+export const warpOptions = optionsOf<WarpOptions>({ interpolation: oneOf('nearest', 'bilinear'), fill: nullable(fill), center: nullable(pair) });
 
 export interface AffineMap {
   /** Degrees, clockwise. */
@@ -126,6 +129,8 @@ export interface RotateOptions extends WarpOptions {
   /** Make the result large enough for all of the rotated image. Default false. */
   expand?: boolean;
 }
+/** @internal */
+export const rotateOptions = optionsOf<RotateOptions>({ ...warpOptions.schema, expand: boolean });
 
 /** @param angle degrees, against the clock */
 export function rotate(image: Image, angle: number, { interpolation = 'nearest', expand = false, fill = null, center }: RotateOptions = {}): Image {

@@ -3,11 +3,12 @@
 import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { FileError, FormatError } from '../../native/errors.js';
+import { boolean, callable, count, optionsOf, required, text } from '../../native/options.js';
 import { download, fileMd5, type DownloadProgress } from '../download.js';
 import { registerPortable } from '../workers/portable.js';
 import { readCifarPickle } from './cifar-pickle.js';
 import { cifar100Classes, cifar10Classes } from './cifar-classes.js';
-import { InMemoryImages, sharedBytes, type InMemoryOptions } from './in-memory.js';
+import { inMemoryOptions, InMemoryImages, sharedBytes, type InMemoryOptions } from './in-memory.js';
 import { readTarGz } from './tar.js';
 
 export interface CifarOptions extends InMemoryOptions {
@@ -25,6 +26,14 @@ export interface CifarOptions extends InMemoryOptions {
   /** Called while the archive is downloaded. */
   onProgress?: (file: string, ...progress: Parameters<DownloadProgress>) => void;
 }
+const cifarOptions = optionsOf<CifarOptions>({
+  train: boolean,
+  root: text,
+  download: boolean,
+  verify: boolean,
+  onProgress: callable,
+  ...inMemoryOptions.schema,
+});
 
 /** How the files of one of the two published versions are called. */
 interface Version {
@@ -52,12 +61,18 @@ interface CifarSpec {
 const mirror = 'https://www.cs.toronto.edu/~kriz/';
 const PIXELS = 32 * 32;
 
+const parseOptions = optionsOf<{ labelBytes: number; classes: number }>({
+  labelBytes: required(count),
+  classes: required(count),
+});
+
 /** Writes the images of one file of the binary version behind each other, the channels of a pixel side by side. */
 export function parseCifar(
   bytes: Uint8Array,
   source: string,
-  { labelBytes, classes }: { labelBytes: number; classes: number },
+  options: { labelBytes: number; classes: number },
 ): { pixels: Uint8Array; labels: Int32Array } {
+  const { labelBytes, classes } = parseOptions('parseCifar', options, arguments.length > 3);
   const record = labelBytes + 3 * PIXELS;
   if (bytes.length === 0 || bytes.length % record !== 0)
     throw new FormatError(`${source}: ${bytes.length} bytes are no whole number of records of ${record} bytes (truncated?)`);
@@ -232,9 +247,10 @@ export class CIFAR10 extends InMemoryImages {
    * its MD5. A pickle is read as data: none of its code is run.
    * @throws FormatError for a corrupt, truncated or other file; FileError when there is none; DownloadError
    */
-  static async load(options: CifarOptions = {}): Promise<CIFAR10> {
-    const { pixels, labels } = await loadCifar(spec10, options);
-    return new CIFAR10(pixels, labels, SHAPE, options);
+  static async load(options?: CifarOptions): Promise<CIFAR10> {
+    const { transform, device, ...rest } = cifarOptions('CIFAR10.load', options, arguments.length > 1);
+    const { pixels, labels } = await loadCifar(spec10, rest);
+    return new CIFAR10(pixels, labels, SHAPE, { ...(transform && { transform }), ...(device !== undefined && { device }) });
   }
 }
 
@@ -244,9 +260,10 @@ export class CIFAR100 extends InMemoryImages {
   readonly classes = cifar100Classes;
 
   /** As CIFAR10.load(). */
-  static async load(options: CifarOptions = {}): Promise<CIFAR100> {
-    const { pixels, labels } = await loadCifar(spec100, options);
-    return new CIFAR100(pixels, labels, SHAPE, options);
+  static async load(options?: CifarOptions): Promise<CIFAR100> {
+    const { transform, device, ...rest } = cifarOptions('CIFAR100.load', options, arguments.length > 1);
+    const { pixels, labels } = await loadCifar(spec100, rest);
+    return new CIFAR100(pixels, labels, SHAPE, { ...(transform && { transform }), ...(device !== undefined && { device }) });
   }
 }
 

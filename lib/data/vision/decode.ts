@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import type SharpModule from 'sharp';
 import { FileError, FormatError, LenodeError } from '../../native/errors.js';
+import { oneOf, optionsOf } from '../../native/options.js';
 import { Image } from '../image.js';
 import { decodeNetpbm } from './netpbm.js';
 
@@ -40,6 +41,8 @@ export function loadSharp(): Promise<Sharp> {
 
 /** What an image is made into: three channels, one, four, or as many as the file has. */
 export type ImageMode = 'RGB' | 'L' | 'RGBA' | 'unchanged';
+/** @internal */
+export const imageOptions = optionsOf<{ mode?: ImageMode }>({ mode: oneOf('RGB', 'L', 'RGBA', 'unchanged') });
 
 // A decoder looks at the content, not at the name: what is none of these (markup, documents) is not given to it.
 function isRaster(b: Uint8Array): boolean {
@@ -62,7 +65,8 @@ function isRaster(b: Uint8Array): boolean {
  * @param mode default 'RGB'
  * @throws ImageError for what can't be decoded; MissingPackageError without the package sharp
  */
-export async function decodeImage(bytes: Uint8Array, source: string, { mode = 'RGB' }: { mode?: ImageMode } = {}): Promise<Image<Uint8Array>> {
+export async function decodeImage(bytes: Uint8Array, source: string, options?: { mode?: ImageMode }): Promise<Image<Uint8Array>> {
+  const { mode = 'RGB' } = imageOptions('decodeImage', options, arguments.length > 3);
   if (bytes[0] === 0x50 && (bytes[1] === 0x35 || bytes[1] === 0x36))
     return convert(decodeNetpbm(bytes, (problem) => new ImageError(`${source}: ${problem}`, source)), mode);
   if (!isRaster(bytes)) throw new ImageError(`${source}: no image in a format that can be read (${bytes.length} bytes)`, source);
@@ -81,7 +85,8 @@ export async function decodeImage(bytes: Uint8Array, source: string, { mode = 'R
 }
 
 /** @throws FileError when the file can't be read; and as decodeImage() */
-export async function readImage(path: string, options: { mode?: ImageMode } = {}): Promise<Image<Uint8Array>> {
+export async function readImage(path: string, options?: { mode?: ImageMode }): Promise<Image<Uint8Array>> {
+  options = imageOptions('readImage', options, arguments.length > 2);
   let bytes: Uint8Array;
   try {
     bytes = await readFile(path);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError, IndexError } from '../../native/errors.js';
+import { arrayOf, count, integer, number, optionsOf, withMethods, type Kind } from '../../native/options.js';
 import type { Dataset } from '../dataset.js';
 import { defaultGenerator, Generator } from '../generator.js';
 import { Image } from '../image.js';
@@ -17,6 +18,13 @@ export interface FakeDataOptions<X> {
   /** Another one gives other images. Default 0. */
   randomOffset?: number;
 }
+const fakeDataOptions = optionsOf<FakeDataOptions<unknown>>({
+  size: number,
+  imageSize: arrayOf(count, 3) as Kind<readonly [number, number, number]>,
+  numClasses: count,
+  transform: withMethods('a transform', 'forward'),
+  randomOffset: integer,
+});
 
 /** Images of random bytes with random labels: sample i is the same each time. */
 export class FakeData<X = Image> implements Dataset<[image: X, label: number]> {
@@ -24,7 +32,8 @@ export class FakeData<X = Image> implements Dataset<[image: X, label: number]> {
   private readonly options: FakeDataOptions<X>;
 
   /** @throws ArgumentError for a negative size */
-  constructor(options: FakeDataOptions<X> = {}) {
+  constructor(options?: FakeDataOptions<X>) {
+    options = fakeDataOptions(new.target.name, options, arguments.length > 1);
     this.length = options.size ?? 1000;
     this.options = options;
     if (!Number.isInteger(this.length) || this.length < 0)

@@ -3,12 +3,13 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { ArgumentError, FileError, IndexError } from '../../native/errors.js';
+import { arrayOf, boolean, callable, oneOf, optionsOf, required, text, withMethods } from '../../native/options.js';
 import type { Dataset } from '../dataset.js';
 import { defaultGenerator, type Generator } from '../generator.js';
 import type { Image } from '../image.js';
 import type { Transform } from '../transforms/transform.js';
 import { registerPortable } from '../workers/portable.js';
-import { ImageError, loadSharp, readImage, type ImageMode } from './decode.js';
+import { ImageError, imageOptions, loadSharp, readImage, type ImageMode } from './decode.js';
 import { StringTable } from './strings.js';
 
 /** What a dataset does with files that can't be decoded. */
@@ -29,6 +30,16 @@ export interface FolderOptions<S, X> {
   /** Default 'throw'; 'skip' leaves the sample out of its batch, and the DataLoader lists it in `skipped`. */
   onCorrupt?: OnCorrupt;
 }
+
+const folderOptions = optionsOf<FolderOptions<unknown, unknown>>({
+  loader: required(callable),
+  extensions: arrayOf(text),
+  isValidFile: callable,
+  allowEmpty: boolean,
+  transform: withMethods('a transform', 'forward'),
+  targetTransform: callable,
+  onCorrupt: oneOf('throw', 'skip'),
+});
 
 interface State<S, X> {
   root: string;
@@ -110,6 +121,7 @@ export class DatasetFolder<S = unknown, X = S> extends FolderDataset<S, X> {
    * @throws FileError when there is no folder, or a class has no file (see allowEmpty); ArgumentError
    */
   static async load<S, X = S>(root: string, options: FolderOptions<S, X>): Promise<DatasetFolder<S, X>> {
+    folderOptions('DatasetFolder.load', options, arguments.length > 2);
     return new DatasetFolder<S, X>(await findFiles(root, options, 'DatasetFolder'));
   }
 }
@@ -121,6 +133,8 @@ export interface ImageFolderOptions<X> extends Partial<Omit<FolderOptions<Image,
   /** Default 'RGB'. */
   mode?: ImageMode;
 }
+const { loader: _, ...imageFolderSchema } = folderOptions.schema;
+const imageFolderOptions = optionsOf<ImageFolderOptions<unknown>>({ ...imageFolderSchema, ...imageOptions.schema });
 
 /**
  * The images under one folder per class: `root/cat/1.jpg`. Samples are [Image of bytes, label]; the files are read and
@@ -131,7 +145,8 @@ export class ImageFolder<X = Image> extends FolderDataset<Image, X> {
    * Looks for the files; their content is not read.
    * @throws FileError when there is no folder, or a class has no image; MissingPackageError without the package sharp
    */
-  static async load<X = Image>(root: string, options: ImageFolderOptions<X> = {}): Promise<ImageFolder<X>> {
+  static async load<X = Image>(root: string, options?: ImageFolderOptions<X>): Promise<ImageFolder<X>> {
+    options = imageFolderOptions('ImageFolder.load', options, arguments.length > 2);
     await loadSharp();
     const { isValidFile, mode = 'RGB' } = options;
     const which = isValidFile ? {} : { extensions: options.extensions ?? IMG_EXTENSIONS };

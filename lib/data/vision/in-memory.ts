@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { IndexError, ShapeError } from '../../native/errors.js';
+import { ArgumentError, IndexError, ShapeError } from '../../native/errors.js';
+import { arrayOf, checked, count, instance, optionsOf, show } from '../../native/options.js';
 import { indexSelect } from '../../ops/pick.js';
 import { placeOf } from '../../ops/creation.js';
 import { permute } from '../../ops/view.js';
@@ -9,7 +10,7 @@ import { collateOnHost, toTensors } from '../collate.js';
 import type { BatchDataset, Dataset } from '../dataset.js';
 import { defaultGenerator, Generator } from '../generator.js';
 import { Image } from '../image.js';
-import type { Transform } from '../transforms/transform.js';
+import { Transform } from '../transforms/transform.js';
 import { registerPortable } from '../workers/portable.js';
 
 export interface InMemoryOptions {
@@ -18,6 +19,11 @@ export interface InMemoryOptions {
   /** Where batches live. Default: the default device. */
   device?: DeviceLike;
 }
+/** @internal */
+export const inMemoryOptions = optionsOf<InMemoryOptions>({
+  transform: instance(Transform as abstract new (...args: never[]) => Transform, 'a transform'),
+  device: checked,
+});
 
 /** Memory that worker threads share. */
 export function sharedBytes(length: number): Uint8Array {
@@ -45,7 +51,10 @@ export class InMemoryImages implements Dataset<[image: Image, label: number]>, B
    * @param shape [C, H, W]
    * @throws ShapeError when there are not as many pixels as the labels need
    */
-  constructor(pixels: Uint8Array, targets: Int32Array, shape: readonly [number, number, number], options: InMemoryOptions = {}) {
+  constructor(pixels: Uint8Array, targets: Int32Array, shape: readonly [number, number, number], options?: InMemoryOptions) {
+    options = inMemoryOptions(new.target.name, options, arguments.length > 4);
+    if (!(pixels instanceof Uint8Array) || !(targets instanceof Int32Array) || !arrayOf(count, 3).test(shape))
+      throw new ArgumentError(`${new.target.name}: expected a Uint8Array of pixels, an Int32Array of labels and [C, H, W], got ${[pixels, targets, shape].map(show).join(', ')}`);
     const [c, h, w] = shape;
     if (pixels.length !== targets.length * c * h * w)
       throw new ShapeError(`InMemoryImages: ${targets.length} images of ${c} x ${h} x ${w} need ${targets.length * c * h * w} bytes, got ${pixels.length}`);
