@@ -10,11 +10,11 @@ import {
   arrayOf,
   boolean,
   callable,
-  checked as anything,
   instance,
   integer,
   kind,
   number,
+  oneOf,
   optionsOf,
   required,
   show,
@@ -137,7 +137,7 @@ const fitOptions = optionsOf<FitOptions>({
   firstStep: integer,
   loss: callable,
   capture: boolean,
-  amp: anything,
+  amp: oneOf('bfloat16', 'float16'),
   scaler: instance(GradScaler, 'a GradScaler'),
   labelSmoothing: number,
   transform: callable,
@@ -195,14 +195,12 @@ export async function fit(options: FitOptions): Promise<EpochReport[]> {
 }
 
 function checked(options: FitOptions, extra: boolean): FitOptions {
-  const { amp, epochs, firstEpoch, firstStep, labelSmoothing, scheduler, validation } = fitOptions('fit', options, extra);
+  const { epochs, firstEpoch, firstStep, labelSmoothing, scheduler, validation } = fitOptions('fit', options, extra);
   for (const [name, value] of Object.entries({ epochs, firstEpoch, firstStep }))
     if (value !== undefined) checkInteger(value, 0, 'fit', name);
   if (labelSmoothing !== undefined) checkNumber(labelSmoothing, 0, 1, 'fit', 'labelSmoothing');
   if (scheduler instanceof ReduceLROnPlateau && !validation)
     throw new ArgumentError('fit: ReduceLROnPlateau needs a validation loader, whose loss it follows');
-  if (amp !== undefined && amp !== 'bfloat16' && amp !== 'float16')
-    throw new ArgumentError(`fit: amp must be 'bfloat16' or 'float16', got ${String(amp as unknown)}`);
   return options;
 }
 
