@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { types } from 'node:util';
 import { ArgumentError, IndexError, ShapeError } from '../../native/errors.js';
 import { arrayOf, checked, count, instance, optionsOf, show } from '../../native/options.js';
 import { indexSelect } from '../../ops/pick.js';
@@ -53,7 +54,7 @@ export class InMemoryImages implements Dataset<[image: Image, label: number]>, B
    */
   constructor(pixels: Uint8Array, targets: Int32Array, shape: readonly [number, number, number], options?: InMemoryOptions) {
     options = inMemoryOptions(new.target.name, options, arguments.length > 4);
-    if (!(pixels instanceof Uint8Array) || !(targets instanceof Int32Array) || !arrayOf(count, 3).test(shape))
+    if (!types.isUint8Array(pixels) || !types.isInt32Array(targets) || !arrayOf(count, 3).test(shape))
       throw new ArgumentError(`${new.target.name}: expected a Uint8Array of pixels, an Int32Array of labels and [C, H, W], got ${[pixels, targets, shape].map(show).join(', ')}`);
     const [c, h, w] = shape;
     if (pixels.length !== targets.length * c * h * w)
