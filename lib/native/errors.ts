@@ -17,6 +17,12 @@ export class LenodeError extends Error {
     this.adoptStack(this.stack ?? '');
   }
 
+  /** Gives the error another message. */
+  restate(message: string): void {
+    this.message = message;
+    this.adoptStack(this.internalStack);
+  }
+
   /** Makes the error point at another place: for one that was found after the call that caused it. */
   adoptStack(stack: string): void {
     this.internalStack = stack;

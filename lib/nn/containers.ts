@@ -3,6 +3,7 @@ import { ArgumentError, UnsupportedError } from '../native/errors.js';
 import { noMore } from '../native/options.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { fusedFrom } from './fused.js';
+import { located } from './locate.js';
 import { indent, Module, type AnyModule } from './module.js';
 
 /** Modules in order, as children '0', '1' and so on. */
@@ -81,10 +82,15 @@ export class Sequential<L extends readonly AnyModule[] = readonly Module[]> exte
   forward(...args: InputOf<L>): OutputOf<L> {
     const { layers } = this;
     let values: unknown[] = args;
-    for (let i = 0; i < layers.length; i++) {
-      const fused = fusedFrom(layers, i);
-      values = [fused ? fused.run(values[0] as Tensor) : layers[i]!.forward(...values)];
-      if (fused) i += fused.count - 1;
+    let i = 0;
+    try {
+      while (i < layers.length) {
+        const fused = fusedFrom(layers, i);
+        values = [fused ? fused.run(values[0] as Tensor) : layers[i]!.forward(...values)];
+        i += fused?.count ?? 1;
+      }
+    } catch (error) {
+      throw located(error, layers[i]!); // layers that are computed at once are not called
     }
     return values[0] as OutputOf<L>;
   }

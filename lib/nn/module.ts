@@ -12,6 +12,7 @@ import { checkTensor, Tensor } from '../tensor/tensor.js';
 import type { ModuleGradients } from './backward-hooks.js';
 import { isDeferred, materialize } from './deferred.js';
 import { addHook } from './hooks.js';
+import { locateErrors } from './locate.js';
 import { Parameter, rebind } from './parameter.js';
 import { checkFit, stageValues, versionsOf, type FitRules, type KeyReport, type StateDict, type TensorInfo } from './state.js';
 
@@ -50,6 +51,7 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
   readonly #buffers = new Map<string, { key: string; persistent: boolean }>();
 
   constructor() {
+    locateErrors(new.target.prototype, Module.prototype);
     // A class without a constructor hands over what it was given.
     noMore(new.target.name, arguments.length > 0);
   }
