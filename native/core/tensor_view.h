@@ -29,12 +29,12 @@ struct TensorView {
     return n;
   }
 
-  // Row-major with no gaps. Dimensions of size 1 may have any stride.
+  // Row-major with no gaps. Dimensions of size 1 may have any stride, and what is empty all of them.
   bool contiguous() const {
     int64_t expected = 1;
     for (int i = rank - 1; i >= 0; --i) {
       if (dims[i] == 1) continue;
-      if (strides[i] != expected) return false;
+      if (strides[i] != expected) return numel() == 0;
       expected *= dims[i];
     }
     return true;

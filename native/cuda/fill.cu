@@ -45,8 +45,7 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t i = first_item(); i < count; i += item_step()) {
     const double value = i == 0 || i < count / 2 ? start + static_cast<double>(i) * step
                                                  : end - static_cast<double>(count - 1 - i) * step;
-    if (is_floating(dtype)) store_as<double>(y, dtype, i * stride, value);
-    else store_as<int64_t>(y, dtype, i * stride, functor::to_integer(value));
+    store_as<double>(y, dtype, i * stride, value);
   }
 }
 
