@@ -72,6 +72,8 @@ export * from './ops/rearrange.js';
 export * from './ops/indexing.js';
 export * from './ops/linalg.js';
 export { einsum } from './ops/einsum.js';
+export * from './ops/search.js';
+export { renorm } from './ops/renorm.js';
 export { cat, stack } from './ops/join.js';
 export { gather, indexAdd, indexSelect, scatterAdd } from './ops/pick.js';
 export { bmm, matmul, mm } from './ops/matmul.js';

@@ -11,6 +11,7 @@ import {
 } from '../ops/conv.js';
 import { checkList, formatShape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { isDeferred } from './deferred.js';
 import { emptyParameter, factoryOptions, type FactoryOptions } from './factory.js';
 import { resetLinear } from './init.js';
 import { Module } from './module.js';
@@ -21,7 +22,8 @@ export interface ConvTransposeLayerOptions extends ConvTransposeOptions, Factory
   /** Whether a learned number is added to each output channel. Default true. */
   bias?: boolean;
 }
-const convTransposeLayerOptions = optionsOf<ConvTransposeLayerOptions>({
+/** @internal */
+export const convTransposeLayerOptions = optionsOf<ConvTransposeLayerOptions>({
   ...convTransposeOptions.schema,
   ...factoryOptions.schema,
   bias: boolean,
@@ -56,7 +58,7 @@ export abstract class ConvTransposeNd extends Module<[x: Tensor, outputSize?: re
   ) {
     super();
     const where = new.target.name;
-    checkInteger(inChannels, 1, where, 'inChannels');
+    if (!this.isLazy) checkInteger(inChannels, 1, where, 'inChannels');
     checkInteger(outChannels, 1, where, 'outChannels');
     checkInteger(groups, 1, where, 'groups');
     if (inChannels % groups !== 0 || outChannels % groups !== 0)
@@ -69,14 +71,20 @@ export abstract class ConvTransposeNd extends Module<[x: Tensor, outputSize?: re
     this.outputPadding = checkSizes(outputPadding, spatial, 0, where, 'outputPadding');
     this.dilation = checkSizes(dilation, spatial, 1, where, 'dilation');
     this.groups = groups;
-    this.weight = emptyParameter([inChannels, outChannels / groups, ...this.kernelSize], factory, where);
-    this.bias = bias ? emptyParameter([outChannels], factory, where) : null;
+    const shape = this.isLazy ? null : [inChannels, outChannels / groups, ...this.kernelSize];
+    this.weight = emptyParameter(shape, factory, where);
+    this.bias = bias ? emptyParameter(shape && [outChannels], factory, where) : null;
     this.resetParameters();
+  }
+
+  /** @internal Whether inChannels is that of the first input. */
+  protected get isLazy(): boolean {
+    return false;
   }
 
   /** Draws the parameters anew. */
   resetParameters(): void {
-    resetLinear(this.weight, this.bias);
+    if (!isDeferred(this.weight)) resetLinear(this.weight, this.bias);
   }
 
   /**

@@ -33,6 +33,7 @@ export { Conv1d, Conv2d, Conv3d, ConvNd, type ConvLayerOptions } from './conv.js
 export { ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, ConvTransposeNd, type ConvTransposeLayerOptions } from './conv-transpose.js';
 export { AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout } from './dropout.js';
 export { Embedding, type EmbeddingLayerOptions } from './embedding.js';
+export { CosineSimilarity, PairwiseDistance, RMSNorm, type RMSNormLayerOptions } from './distance.js';
 export type { FactoryOptions } from './factory.js';
 export { normRelu } from './fused.js';
 export * as init from './init.js';
@@ -43,6 +44,9 @@ export {
   LazyConv1d,
   LazyConv2d,
   LazyConv3d,
+  LazyConvTranspose1d,
+  LazyConvTranspose2d,
+  LazyConvTranspose3d,
   LazyLinear,
 } from './lazy.js';
 export { Linear, type LinearOptions } from './linear.js';
@@ -58,6 +62,20 @@ export {
   NLLLoss,
   SmoothL1Loss,
 } from './loss.js';
+export {
+  CosineEmbeddingLoss,
+  GaussianNLLLoss,
+  HingeEmbeddingLoss,
+  MarginRankingLoss,
+  MultiLabelMarginLoss,
+  MultiLabelSoftMarginLoss,
+  MultiMarginLoss,
+  OptionsLoss,
+  PoissonNLLLoss,
+  SoftMarginLoss,
+  TripletMarginLoss,
+  TripletMarginWithDistanceLoss,
+} from './margin-loss.js';
 export { Module, type AnyModule, type NamesOptions } from './module.js';
 export {
   BatchNorm,
@@ -106,6 +124,8 @@ export {
 export { LocalResponseNorm } from './response-norm.js';
 export { LPPool1d, LPPool2d, LPPool3d } from './lp-pooling.js';
 export { AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d, type MaxPoolLayerOptions } from './pooling.js';
+export { GLU, Hardshrink, RReLU, Softshrink, Tanhshrink } from './shrink.js';
+export { Fold, MaxUnpool1d, MaxUnpool2d, MaxUnpool3d, Unfold, type MaxUnpoolLayerOptions } from './windows.js';
 export { ChannelShuffle, Flatten, Identity, PixelShuffle, PixelUnshuffle, Unflatten } from './shape.js';
 export { Upsample, UpsamplingBilinear2d, UpsamplingNearest2d, type UpsampleOptions } from './upsampling.js';
 export type { KeyReport, StateDict } from './state.js';

@@ -7,6 +7,14 @@ import type { Sizes } from '../ops/checks.js';
 import { formatShape, type Shape } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { Conv1d, Conv2d, Conv3d, convLayerOptions, type ConvLayerOptions, type ConvNd } from './conv.js';
+import {
+  ConvTranspose1d,
+  ConvTranspose2d,
+  ConvTranspose3d,
+  convTransposeLayerOptions,
+  type ConvTransposeLayerOptions,
+  type ConvTransposeNd,
+} from './conv-transpose.js';
 import { isDeferred, materialize } from './deferred.js';
 import { Linear, linearOptions, type LinearOptions } from './linear.js';
 import {
@@ -55,17 +63,27 @@ export class LazyLinear extends Linear {
   }
 }
 
-function settleConv(layer: ConvNd, x: Tensor, name: string, spatial: number, settled: { readonly prototype: object }): void {
-  const { outChannels, groups, kernelSize, weight, bias } = layer;
+// `x`'s channels, for a convolution over `spatial` dimensions.
+function channelsOf(x: Tensor, name: string, spatial: number): number {
   const rank = checkTensor(x, name).ndim;
   const channels = rank === spatial + 2 ? x.shape[1]! : rank === spatial + 1 ? x.shape[0]! : 0;
   if (channels === 0)
     throw new ShapeError(
       `${name}: expected input with channels and ${spatial} spatial dimensions, with or without a batch, got ${formatShape(x.shape)}`,
     );
-  const inChannels = isDeferred(weight) ? channels : weight.shape[1]! * groups;
+  return channels;
+}
+
+function checkGroups(inChannels: number, groups: number, name: string): void {
   if (inChannels % groups !== 0)
     throw new ArgumentError(`${name}: the input's ${inChannels} channels must be divisible by groups ${groups}`);
+}
+
+function settleConv(layer: ConvNd, x: Tensor, name: string, spatial: number, settled: { readonly prototype: object }): void {
+  const { outChannels, groups, kernelSize, weight, bias } = layer;
+  const channels = channelsOf(x, name, spatial);
+  const inChannels = isDeferred(weight) ? channels : weight.shape[1]! * groups;
+  checkGroups(inChannels, groups, name);
   settle(layer, [[weight, [outChannels, inChannels / groups, ...kernelSize]], [bias, [outChannels]]], { inChannels }, settled);
 }
 
@@ -111,6 +129,59 @@ export class LazyConv3d extends Conv3d {
   override forward(x: Tensor): Tensor {
     settleConv(this, x, 'LazyConv3d', 3, Conv3d);
     return super.forward(x);
+  }
+}
+
+function settleTransposed(layer: ConvTransposeNd, x: Tensor, name: string, spatial: number, settled: { readonly prototype: object }): void {
+  const { outChannels, groups, kernelSize, weight, bias } = layer;
+  const channels = channelsOf(x, name, spatial);
+  const inChannels = isDeferred(weight) ? channels : weight.shape[0]!;
+  checkGroups(inChannels, groups, name);
+  settle(layer, [[weight, [inChannels, outChannels / groups, ...kernelSize]], [bias, [outChannels]]], { inChannels }, settled);
+}
+
+/** ConvTranspose1d whose inChannels is that of its first input. */
+export class LazyConvTranspose1d extends ConvTranspose1d {
+  constructor(outChannels: number, kernelSize: Sizes, options?: ConvTransposeLayerOptions) {
+    options = convTransposeLayerOptions(new.target.name, options, arguments.length > 3);
+    super(0, outChannels, kernelSize, options);
+  }
+  protected override get isLazy(): boolean {
+    return true;
+  }
+  override forward(x: Tensor, outputSize?: readonly number[]): Tensor {
+    settleTransposed(this, x, 'LazyConvTranspose1d', 1, ConvTranspose1d);
+    return super.forward(x, outputSize);
+  }
+}
+
+/** ConvTranspose2d whose inChannels is that of its first input. */
+export class LazyConvTranspose2d extends ConvTranspose2d {
+  constructor(outChannels: number, kernelSize: Sizes, options?: ConvTransposeLayerOptions) {
+    options = convTransposeLayerOptions(new.target.name, options, arguments.length > 3);
+    super(0, outChannels, kernelSize, options);
+  }
+  protected override get isLazy(): boolean {
+    return true;
+  }
+  override forward(x: Tensor, outputSize?: readonly number[]): Tensor {
+    settleTransposed(this, x, 'LazyConvTranspose2d', 2, ConvTranspose2d);
+    return super.forward(x, outputSize);
+  }
+}
+
+/** ConvTranspose3d whose inChannels is that of its first input. */
+export class LazyConvTranspose3d extends ConvTranspose3d {
+  constructor(outChannels: number, kernelSize: Sizes, options?: ConvTransposeLayerOptions) {
+    options = convTransposeLayerOptions(new.target.name, options, arguments.length > 3);
+    super(0, outChannels, kernelSize, options);
+  }
+  protected override get isLazy(): boolean {
+    return true;
+  }
+  override forward(x: Tensor, outputSize?: readonly number[]): Tensor {
+    settleTransposed(this, x, 'LazyConvTranspose3d', 3, ConvTranspose3d);
+    return super.forward(x, outputSize);
   }
 }
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { optionsOf } from '../native/options.js';
 import { checkSizes, type Sizes } from '../ops/checks.js';
 import {
   avgPool1d,
@@ -17,29 +16,33 @@ import type { Tensor } from '../tensor/tensor.js';
 import { Module } from './module.js';
 import * as repr from './repr.js';
 
-/** Maxima alone; for their positions, use F.maxPool2d with returnIndices. */
-export type MaxPoolLayerOptions = Omit<MaxPoolOptions, 'returnIndices'>;
-const { returnIndices: _, ...maxPoolLayerSchema } = maxPoolOptions.schema;
-const maxPoolLayerOptions = optionsOf<MaxPoolLayerOptions>(maxPoolLayerSchema);
+/** Those of F.maxPool2d. */
+export interface MaxPoolLayerOptions<I extends boolean = boolean> extends MaxPoolOptions {
+  /** Give the positions of the maxima, too: forward() returns both. Default false. */
+  returnIndices?: I;
+}
 
-type Pool<O> = (x: Tensor, kernelSize: Sizes, options: O) => Tensor;
-const maxPools: readonly Pool<MaxPoolLayerOptions>[] = [maxPool1d, maxPool2d, maxPool3d];
+/** What forward() of a maximum pooling layer gives. */
+export type Maxima<I extends boolean> = I extends true ? [values: Tensor, indices: Tensor] : Tensor;
+
+type Pool<O, R = Tensor> = (x: Tensor, kernelSize: Sizes, options: O) => R;
+const maxPools: readonly Pool<MaxPoolOptions, unknown>[] = [maxPool1d, maxPool2d, maxPool3d];
 const avgPools: readonly Pool<AvgPoolOptions>[] = [avgPool1d, avgPool2d, avgPool3d];
 
 /** What maximum pooling layers share. */
-export abstract class MaxPoolNd extends Module {
+export abstract class MaxPoolNd<I extends boolean = false> extends Module<[x: Tensor], Maxima<I>> {
   protected constructor(
     private readonly spatial: 1 | 2 | 3,
     readonly kernelSize: Sizes,
     /** @internal */
-    readonly options: MaxPoolLayerOptions,
+    readonly options: MaxPoolLayerOptions<I>,
   ) {
     super();
     checkSizes(kernelSize, spatial, 1, new.target.name, 'kernelSize');
   }
 
-  forward(x: Tensor): Tensor {
-    return maxPools[this.spatial - 1]!(x, this.kernelSize, this.options);
+  forward(x: Tensor): Maxima<I> {
+    return maxPools[this.spatial - 1]!(x, this.kernelSize, this.options) as Maxima<I>;
   }
 
   override extraRepr(): string {
@@ -52,9 +55,9 @@ export abstract class MaxPoolNd extends Module {
 }
 
 /** Maximum over windows of sequences: [N, C, L] to [N, C, L']. Options as MaxPool2d's. */
-export class MaxPool1d extends MaxPoolNd {
-  constructor(kernelSize: Sizes, options?: MaxPoolLayerOptions) {
-    options = maxPoolLayerOptions(new.target.name, options, arguments.length > 2);
+export class MaxPool1d<I extends boolean = false> extends MaxPoolNd<I> {
+  constructor(kernelSize: Sizes, options?: MaxPoolLayerOptions<I>) {
+    options = maxPoolOptions(new.target.name, options, arguments.length > 2);
     super(1, kernelSize, options);
   }
 }
@@ -62,19 +65,20 @@ export class MaxPool1d extends MaxPoolNd {
 /**
  * Maximum over windows of images: [N, C, H, W] to [N, C, H', W'], or both without N.
  *
- * Options and their defaults: stride (kernelSize), padding 0, dilation 1, ceilMode false.
+ * Options and their defaults: stride (kernelSize), padding 0, dilation 1, ceilMode false, returnIndices false: forward()
+ * gives [values, indices] with it.
  */
-export class MaxPool2d extends MaxPoolNd {
-  constructor(kernelSize: Sizes, options?: MaxPoolLayerOptions) {
-    options = maxPoolLayerOptions(new.target.name, options, arguments.length > 2);
+export class MaxPool2d<I extends boolean = false> extends MaxPoolNd<I> {
+  constructor(kernelSize: Sizes, options?: MaxPoolLayerOptions<I>) {
+    options = maxPoolOptions(new.target.name, options, arguments.length > 2);
     super(2, kernelSize, options);
   }
 }
 
 /** Maximum over windows of volumes: [N, C, D, H, W] to [N, C, D', H', W']. Options as MaxPool2d's. */
-export class MaxPool3d extends MaxPoolNd {
-  constructor(kernelSize: Sizes, options?: MaxPoolLayerOptions) {
-    options = maxPoolLayerOptions(new.target.name, options, arguments.length > 2);
+export class MaxPool3d<I extends boolean = false> extends MaxPoolNd<I> {
+  constructor(kernelSize: Sizes, options?: MaxPoolLayerOptions<I>) {
+    options = maxPoolOptions(new.target.name, options, arguments.length > 2);
     super(3, kernelSize, options);
   }
 }

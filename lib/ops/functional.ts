@@ -87,3 +87,36 @@ export { lpPool1d, lpPool2d, lpPool3d, type LPPoolOptions } from './lp-pool.js';
 export { channelShuffle, pixelShuffle, pixelUnshuffle } from './shuffle.js';
 export { pad, type PadMode, type PadOptions } from './pad.js';
 export { fold, unfold, type UnfoldOptions } from './windows.js';
+export { glu, hardshrink, rrelu, softshrink, tanhshrink, type RReluOptions } from './shrink.js';
+export {
+  cosineSimilarity,
+  normalize,
+  pairwiseDistance,
+  rmsNorm,
+  type CosineSimilarityOptions,
+  type NormalizeOptions,
+  type PairwiseDistanceOptions,
+  type RmsNormOptions,
+} from './distance.js';
+export {
+  cosineEmbeddingLoss,
+  gaussianNllLoss,
+  hingeEmbeddingLoss,
+  marginRankingLoss,
+  multilabelMarginLoss,
+  multilabelSoftMarginLoss,
+  multiMarginLoss,
+  poissonNllLoss,
+  softMarginLoss,
+  tripletMarginLoss,
+  tripletMarginWithDistanceLoss,
+  type GaussianNllOptions,
+  type MarginOptions,
+  type MultiMarginOptions,
+  type PoissonNllOptions,
+  type TripletMarginOptions,
+  type TripletMarginWithDistanceOptions,
+  type WeightedLossOptions,
+} from './margin-loss.js';
+export { affineGrid, gridSample, type AffineGridOptions, type GridSampleOptions } from './sampling-grid.js';
+export { maxUnpool1d, maxUnpool2d, maxUnpool3d, type MaxUnpoolOptions } from './unpool.js';

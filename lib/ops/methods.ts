@@ -19,6 +19,8 @@ import * as random from './random.js';
 import * as rearrange from './rearrange.js';
 import * as reduce from './reduce.js';
 import type { ReduceOptions } from './reduce.js';
+import { renorm } from './renorm.js';
+import { multinomial } from './search.js';
 import { logSoftmax, softmax } from './softmax.js';
 import * as special from './special.js';
 import * as statistics from './statistics.js';
@@ -142,6 +144,8 @@ const methods = {
   topk: order.topk,
   softmax,
   logSoftmax,
+  multinomial,
+  renorm,
   // matrices
   matmul: matrix.matmul,
   mm: matrix.mm,

@@ -2,7 +2,7 @@
 // Elements picked, placed and added by position.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, IndexError, ShapeError } from '../native/errors.js';
-import { noMore, nullable, number, optionsOf } from '../native/options.js';
+import { boolean, noMore, nullable, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { rememberOrigin, run } from '../native/run.js';
 import { checkShape, formatShape, isContiguous, contiguousStrides, normalizeDim, type Shape } from '../tensor/shape.js';
@@ -10,6 +10,7 @@ import { checkTensor, emptyTensor, fresh, viewOf, type Tensor } from '../tensor/
 import { checkIndexDType, checkInteger, checkSameDType, stridesAs } from './checks.js';
 import { binaryKernel, copyKernel, fullKernel, reduceKernel } from './kernels.js';
 import { clone, reshape } from './view.js';
+import { renormRows } from './renorm.js';
 
 // ---- without autograd --------------------------------------------------------------------------------------------
 
@@ -254,25 +255,45 @@ export function oneHot(x: Tensor, numClasses = -1): Tensor {
   return y;
 }
 
+interface EmbeddingKept {
+  rows: number;
+  paddingIndex: number | null;
+  byFrequency: boolean;
+}
+
+// Each gradient divided by how often its row was asked for.
+function overCounts(source: Tensor, index: Tensor, rows: number): Tensor {
+  const counts = fullKernel([rows], 0, 'int64', source.device);
+  run(Op.scatterAdd, [index, fullKernel([index.numel], 1, 'int64', source.device)], [counts], [0]);
+  const own = copyKernel(selectKernel(counts, 0, index), source.dtype);
+  return binaryKernel(Op.div, source, viewOf(own, [index.numel, 1], [1, 1]));
+}
+
+// All row numbers as a vector.
+function inARow(index: Tensor): Tensor {
+  const row = isContiguous(index.shape, index.strides) ? index : copyKernel(index, index.dtype, contiguousStrides(index.shape));
+  return viewOf(row, [index.numel], [1]);
+}
+
 const embeddingOp = defineOp({
   name: 'embedding',
-  forward(ctx: Context<{ rows: number; paddingIndex: number | null }>, weight: Tensor, index: Tensor, paddingIndex: number | null): Tensor {
-    const row = isContiguous(index.shape, index.strides) ? index : copyKernel(index, index.dtype, contiguousStrides(index.shape));
-    const flat = viewOf(row, [index.numel], [1]);
+  forward(ctx: Context<EmbeddingKept>, weight: Tensor, index: Tensor, paddingIndex: number | null, byFrequency: boolean): Tensor {
+    const flat = inARow(index);
     ctx.save(flat);
-    ctx.keep({ rows: weight.shape[0]!, paddingIndex });
+    ctx.keep({ rows: weight.shape[0]!, paddingIndex, byFrequency });
     const y = selectKernel(weight, 0, flat);
     const shape = [...index.shape, weight.shape[1]!];
     return viewOf(y, shape, contiguousStrides(shape));
   },
   gradients: [
     (g, ctx) => {
-      const { rows, paddingIndex } = ctx.params;
+      const { rows, paddingIndex, byFrequency } = ctx.params;
       const width = g.shape[g.ndim - 1]!;
       const flat = ctx.saved(0);
       const source = isContiguous(g.shape, g.strides) ? g : copyKernel(g, g.dtype, contiguousStrides(g.shape));
+      const matrix = viewOf(source, [flat.numel, width], [width, 1]);
       const dWeight = fullKernel([rows, width], 0, g.dtype, g.device);
-      run(Op.indexAdd, [flat, viewOf(source, [flat.numel, width], [width, 1])], [dWeight], [0]);
+      run(Op.indexAdd, [flat, byFrequency ? overCounts(matrix, flat, rows) : matrix], [dWeight], [0]);
       if (paddingIndex !== null) run(Op.fill, [], [viewOf(dWeight, [width], [1], paddingIndex * width)], [0]);
       return dWeight;
     },
@@ -282,9 +303,20 @@ const embeddingOp = defineOp({
 export interface EmbeddingOptions {
   /** A row of the weight that gets no gradient. */
   paddingIdx?: number | null;
+  /** Rows that are asked for and have a larger norm are scaled down to it first, in the weight itself. */
+  maxNorm?: number | null;
+  /** Of that norm. Default 2. */
+  normType?: number;
+  /** Divide each row's gradient by how often it was asked for. Default false. */
+  scaleGradByFreq?: boolean;
 }
 /** @internal */
-export const embeddingOptions = optionsOf<EmbeddingOptions>({ paddingIdx: nullable(number) });
+export const embeddingOptions = optionsOf<EmbeddingOptions>({
+  paddingIdx: nullable(number),
+  maxNorm: nullable(number),
+  normType: number,
+  scaleGradByFreq: boolean,
+});
 
 /**
  * Rows of a table.
@@ -295,7 +327,11 @@ export const embeddingOptions = optionsOf<EmbeddingOptions>({ paddingIdx: nullab
  * @throws as indexSelect; ArgumentError for a paddingIdx out of range
  */
 export function embedding(input: Tensor, weight: Tensor, options?: EmbeddingOptions): Tensor {
-  const { paddingIdx = null } = embeddingOptions('embedding', options, arguments.length > 3);
+  const { paddingIdx = null, maxNorm = null, normType = 2, scaleGradByFreq = false } = embeddingOptions(
+    'embedding',
+    options,
+    arguments.length > 3,
+  );
   checkTensor(input, 'embedding');
   checkIndexDType(input, 'embedding', 'input');
   checkTensor(weight, 'embedding', 'weight');
@@ -307,6 +343,7 @@ export function embedding(input: Tensor, weight: Tensor, options?: EmbeddingOpti
       throw new ArgumentError(`embedding: paddingIdx must be a row of weight ${formatShape(weight.shape)}, got ${padding}`);
     if (padding < 0) padding += rows;
   }
-  return embeddingOp(weight, input, padding);
+  if (maxNorm !== null && input.numel > 0) renormRows(weight, inARow(input), normType, maxNorm);
+  return embeddingOp(weight, input, padding, scaleGradByFreq);
 }
 

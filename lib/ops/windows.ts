@@ -79,7 +79,8 @@ export interface UnfoldOptions {
   stride?: Sizes;
 }
 
-const unfoldOptions = optionsOf<UnfoldOptions>({ dilation: checked, padding: checked, stride: checked });
+/** @internal */
+export const unfoldOptions = optionsOf<UnfoldOptions>({ dilation: checked, padding: checked, stride: checked });
 
 function placement(height: number, width: number, kernelSize: Sizes, { dilation = 1, padding = 0, stride = 1 }: UnfoldOptions, where: string) {
   const kernel = checkSizes(kernelSize, 2, 1, where, 'kernelSize');

@@ -20,6 +20,8 @@ import * as pick from '../ops/pick.js';
 import * as pointwise from '../ops/pointwise.js';
 import * as rearrange from '../ops/rearrange.js';
 import * as reduce from '../ops/reduce.js';
+import { renorm } from '../ops/renorm.js';
+import * as search from '../ops/search.js';
 import * as special from '../ops/special.js';
 import * as statistics from '../ops/statistics.js';
 import * as triangular from '../ops/triangular.js';
@@ -53,8 +55,9 @@ const homes: readonly Readonly<Record<string, unknown>>[] = [
   order,
   pick,
   matmul,
-  { norm, batchNormRelu, einsum, tensorUnfold: unfoldDim },
+  { norm, batchNormRelu, einsum, renorm, tensorUnfold: unfoldDim },
   special,
+  search,
   statistics,
   triangular,
   unique,
