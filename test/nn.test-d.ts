@@ -81,6 +81,22 @@ test('activations and losses know their options', () => {
   expectTypeOf(new nn.LazyLinear(3)).toExtend<nn.Linear>();
 });
 
+test('positions are in the type where they are asked for', () => {
+  expectTypeOf(new nn.MaxPool2d(2).forward).toEqualTypeOf<(x: Tensor) => Tensor>();
+  expectTypeOf(new nn.MaxPool2d(2, { stride: 1 })).toExtend<nn.Module>();
+  const x = null as unknown as Tensor;
+  const both = new nn.MaxPool2d(2, { returnIndices: true }).forward(x);
+  expectTypeOf(both[1]).toEqualTypeOf<Tensor>();
+  expectTypeOf(both.length).toEqualTypeOf<2>();
+  // @ts-expect-error the next layer takes no pair
+  new nn.Sequential(new nn.MaxPool2d(2, { returnIndices: true }), new nn.ReLU());
+  expectTypeOf(new nn.TripletMarginLoss().forward(x, x, x)).toEqualTypeOf<Tensor>();
+  // @ts-expect-error a triplet is three
+  new nn.TripletMarginLoss().forward(x, x);
+  // @ts-expect-error this loss has no margin
+  new nn.PoissonNLLLoss({ margin: 1 });
+});
+
 test('checkpoint() has the signature of its function', () => {
   const x = null as unknown as Tensor;
   expectTypeOf(nn.checkpoint((a: Tensor, k: number) => [a, k] as const, x, 3)).toEqualTypeOf<readonly [Tensor, number]>();
