@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { noGrad } from '../lib/autograd/mode.js';
 import { gradcheck } from '../lib/autograd/gradcheck.js';
-import { ArgumentError, AutogradError, DTypeError, ShapeError, UnsupportedError } from '../lib/native/errors.js';
+import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../lib/native/errors.js';
 import * as nn from '../lib/nn/index.js';
 import { ones, tensor, zeros } from '../lib/ops/creation.js';
 import * as F from '../lib/ops/functional.js';

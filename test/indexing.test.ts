@@ -89,6 +89,12 @@ describe('results whose size depends on values', () => {
   });
 });
 
+test('tensors without elements are read and written, whatever their strides', async () => {
+  for (const shape of [[0], [0, 0], [2, 0], [0, 3, 0]]) expect((await zeros(shape).data()).length, String(shape)).toBe(0);
+  expect(grid().diagonal({ offset: 4 }).dataSync().length).toBe(0);
+  expect(tensor(new Float32Array(0), { shape: [0, 0] }).dataSync().length).toBe(0);
+});
+
 test('einsum says what is wrong with an equation', () => {
   const a = grid();
   expect(() => einsum('ij,jk', a)).toThrow(/^einsum: 'ij,jk' has 2 operands, got 1 tensors/);

@@ -13,7 +13,7 @@ import {
 import { withoutGrad } from '../autograd/mode.js';
 import { ArgumentError } from '../native/errors.js';
 import { fill_ } from '../ops/inplace.js';
-import { checkShape, type Shape } from '../tensor/shape.js';
+import { givenShape, type Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { emptyParameter, factoryOptions, type FactoryOptions } from './factory.js';
 import { Module } from './module.js';
@@ -82,7 +82,7 @@ export class RMSNorm extends Module {
     const { eps = null, elementwiseAffine = true, ...factory } = rmsNormLayerOptions(new.target.name, options, arguments.length > 2);
     super();
     const where = new.target.name;
-    const shape = checkShape(typeof normalizedShape === 'number' ? [normalizedShape] : normalizedShape, where);
+    const shape = givenShape(typeof normalizedShape === 'number' ? [normalizedShape] : normalizedShape, where);
     if (shape.length === 0) throw new ArgumentError(`${where}: normalizedShape must have at least one dimension`);
     this.normalizedShape = [...shape];
     this.eps = eps;

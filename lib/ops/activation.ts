@@ -159,7 +159,7 @@ export function relu6(x: Tensor, options?: InPlace): Tensor {
 
 const thresholdOp = unary<[threshold: number, value: number]>('threshold', Op.threshold, {
   attributes: 2,
-  gradient: by(Op.thresholdBackward),
+  gradient: (g, x, [limit]) => binaryKernel(Op.thresholdBackward, g, x, [limit!]),
 });
 /** x where it exceeds the threshold, else `value`, in x's dtype. */
 export function threshold(x: Tensor, limit: number, value: number, options?: InPlace): Tensor {

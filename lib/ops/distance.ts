@@ -2,7 +2,7 @@
 // Lengths and distances of vectors along a dimension, and what is divided by them.
 import { ArgumentError, ShapeError } from '../native/errors.js';
 import { boolean, checked, nullable, number, optionsOf } from '../native/options.js';
-import { checkShape, formatShape, sameShape, type Shape } from '../tensor/shape.js';
+import { formatShape, givenShape, sameShape, type Shape } from '../tensor/shape.js';
 import type { DType } from '../tensor/dtype.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
@@ -111,7 +111,7 @@ export function rmsNorm(
 
 function checkNormalized(x: Tensor, normalizedShape: number | readonly number[], where: string): Shape {
   checkFloat(checkTensor(x, where), where);
-  const shape = checkShape(typeof normalizedShape === 'number' ? [normalizedShape] : normalizedShape, where);
+  const shape = givenShape(typeof normalizedShape === 'number' ? [normalizedShape] : normalizedShape, where);
   if (shape.length === 0) throw new ArgumentError(`${where}: normalizedShape must have at least one dimension`);
   if (shape.length > x.ndim || !sameShape(x.shape.slice(x.ndim - shape.length), shape))
     throw new ShapeError(`${where}: expected input [${['...', ...shape].join(', ')}], got ${formatShape(x.shape)}`);

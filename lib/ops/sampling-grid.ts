@@ -4,7 +4,7 @@ import { ShapeError } from '../native/errors.js';
 import { boolean, oneOf, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
-import { checkList, checkShape, formatShape } from '../tensor/shape.js';
+import { formatShape, givenShape } from '../tensor/shape.js';
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { hardtanh } from './activation.js';
 import { checkFloat, checkSameDType } from './checks.js';
@@ -34,7 +34,7 @@ export function affineGrid(theta: Tensor, size: readonly number[], options?: Aff
   const where = 'affineGrid';
   const { alignCorners = false } = affineGridOptions(where, options, arguments.length > 3);
   checkFloat(checkTensor(theta, where, 'theta'), where, 'theta');
-  const spatial = checkShape(checkList(size, where, 'size'), where).slice(2);
+  const spatial = givenShape(size, where).slice(2);
   const k = spatial.length;
   if ((k !== 2 && k !== 3) || theta.ndim !== 3 || theta.shape[0] !== size[0] || theta.shape[1] !== k || theta.shape[2] !== k + 1)
     throw new ShapeError(
