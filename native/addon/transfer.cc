@@ -12,7 +12,7 @@ size_t bytes_of(const TensorView& view) { return static_cast<size_t>(view.numel(
 
 TensorEntry& contiguous_entry(Environment& environment, int32_t handle, size_t bytes) {
   TensorEntry& entry = environment.table.get(handle);
-  if (bytes > 0 && !entry.view.contiguous()) fail(ErrorCode::internal, "values are copied from and to contiguous tensors only");
+  if (!entry.view.contiguous()) fail(ErrorCode::internal, "values are copied from and to contiguous tensors only");
   if (bytes_of(entry.view) != bytes) fail(ErrorCode::invalid, "the typed array's size differs from the tensor's");
   return entry;
 }
