@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { LenodeError } from '../native/errors.js';
-import { boolean, noMore, number, optionsOf } from '../native/options.js';
+import { ArgumentError, LenodeError } from '../native/errors.js';
+import { boolean, noMore, number, optionsOf, show } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { checkFloat, checkNumber } from '../ops/checks.js';
@@ -18,6 +18,9 @@ export interface ClipOptions {
 const clipOptions = optionsOf<ClipOptions>({ normType: number, errorIfNonfinite: boolean });
 
 function gradientsOf(parameters: Tensor | Iterable<Tensor>, where: string): Tensor[] {
+  const isList = typeof parameters === 'object' && parameters !== null && Symbol.iterator in parameters;
+  if (!(parameters instanceof Tensor) && !isList)
+    throw new ArgumentError(`${where}: expected parameters in an array or another iterable, got ${show(parameters)}`);
   const list = parameters instanceof Tensor ? [parameters as Tensor] : [...parameters];
   return list.flatMap((p) => checkTensor(p, where, 'a parameter').grad ?? []);
 }

@@ -113,6 +113,7 @@ export class LBFGS extends Optimizer<LBFGSOptions> {
   override step<R>(closure: () => R): R;
   override step<R>(closure?: () => R): R {
     if (typeof closure !== 'function') throw new ArgumentError('LBFGS: step() needs a closure that computes the loss');
+    this.checkGroup(this.paramGroups[0]!);
     const compute = () => {
       const result = enableGrad(closure);
       return { result, loss: valueOf(result as Loss) };

@@ -69,10 +69,11 @@ export class Muon extends Optimizer<MuonOptions> {
   }
 
   override addParamGroup(group: Partial<MuonOptions> & { params: Tensor | Iterable<Tensor> }): void {
-    const params = Symbol.iterator in group.params ? [...group.params] : [group.params];
-    for (const p of params)
-      if (p.ndim !== 2) throw new ArgumentError(`Muon: parameters must be matrices, got shape ${formatShape(p.shape)}`);
-    super.addParamGroup({ ...group, params });
+    super.addParamGroup(group);
+    const bad = this.paramGroups.at(-1)!.params.find((p) => p.ndim !== 2);
+    if (!bad) return;
+    this.paramGroups.pop();
+    throw new ArgumentError(`Muon: parameters must be matrices, got shape ${formatShape(bad.shape)}`);
   }
 
   stateNames(): readonly string[] {

@@ -158,6 +158,7 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
 
   // Learning rates are followed by a captured step; other options, and other states, need a new recording.
   #applyComposed(): void {
+    for (const group of this.paramGroups) this.checkGroup(group);
     let nth = 0;
     let known: unknown[] | undefined = undefined;
     update(this, (before) => {
@@ -182,8 +183,7 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
   #apply(nth: number, foundInf?: ReadonlyMap<Device, Tensor>): void {
     const moved = new Map<Tensor, Tensor>();
     for (const group of this.paramGroups) {
-      // They may be changed at any time, by schedules to values that are out of range by rounding.
-      this.#checkGroup(this.constructor.name, group);
+      this.checkGroup(group);
       const batches = new Map<Device, Batch>();
       for (const p of group.params) {
         if (isDeferred(p)) throw new UninitializedError(`step: a parameter ${NO_SHAPE_YET}`);
@@ -208,6 +208,14 @@ export abstract class Optimizer<O extends GroupOptions = GroupOptions> {
         for (const p of batch.params) p.version.count++;
       }
     }
+  }
+
+  /** Before a step: options may be changed at any time, by schedules to values that are out of range by rounding. */
+  protected checkGroup(group: ParamGroup<O>): void {
+    this.#checkGroup(this.constructor.name, group);
+    for (const name in this.defaults)
+      if (group[name] === undefined && this.defaults[name] !== undefined)
+        throw new ArgumentError(`${this.constructor.name}: ${name} must be given, got undefined`);
   }
 
   #prepare(group: ParamGroup<O>, params: readonly Tensor[]): void {

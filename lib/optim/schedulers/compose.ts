@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Schedules made of schedules.
 import { ArgumentError, StateDictError } from '../../native/errors.js';
-import { noMore } from '../../native/options.js';
+import { noMore, show } from '../../native/options.js';
 import { hostStep } from '../../native/recording.js';
 import { checkInteger } from '../../ops/checks.js';
 import type { Optimizer } from '../optimizer.js';
-import { checkKinds, LRScheduler, type Scheduler, type SchedulerState } from './base.js';
+import { checkKinds, checkOptimizer, LRScheduler, type Scheduler, type SchedulerState } from './base.js';
 
 /** What a schedule must have to be part of another. */
 export type Composable = LRScheduler | SequentialLR | ChainedScheduler;
@@ -17,6 +17,8 @@ abstract class Composite implements Scheduler {
     protected readonly schedulers: readonly Composable[],
   ) {
     const where = this.constructor.name;
+    checkOptimizer(optimizer, where);
+    checkList(schedulers, where);
     if (schedulers.length === 0) throw new ArgumentError(`${where}: there are no schedules`);
     schedulers.forEach((s, i) => {
       if (!(s instanceof LRScheduler || s instanceof Composite))
@@ -98,6 +100,7 @@ export class SequentialLR extends Composite {
   constructor(optimizer: Optimizer, schedulers: readonly Composable[], milestones: readonly number[]) {
     noMore(new.target.name, arguments.length > 3);
     super(optimizer, schedulers);
+    if (!Array.isArray(milestones)) throw new ArgumentError(`SequentialLR: milestones must be an array, got ${show(milestones)}`);
     for (const m of milestones) checkInteger(m, 1, 'SequentialLR', 'a milestone');
     if (milestones.length !== schedulers.length - 1)
       throw new ArgumentError(
@@ -139,6 +142,7 @@ export class SequentialLR extends Composite {
 export class ChainedScheduler extends Composite {
   constructor(schedulers: readonly Composable[], optimizer?: Optimizer) {
     noMore(new.target.name, arguments.length > 2);
+    checkList(schedulers, new.target.name);
     const owner = optimizer ?? schedulers[0]?.optimizer;
     if (!owner) throw new ArgumentError('ChainedScheduler: there are no schedules');
     super(owner, schedulers);
@@ -157,4 +161,8 @@ export class ChainedScheduler extends Composite {
     for (const s of this.schedulers) s.restart();
     this.lastLr = this.optimizer.paramGroups.map(({ lr }) => lr);
   }
+}
+
+function checkList(schedulers: unknown, where: string): void {
+  if (!Array.isArray(schedulers)) throw new ArgumentError(`${where}: expected an array of schedules, got ${show(schedulers)}`);
 }

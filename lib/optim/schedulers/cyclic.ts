@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError } from '../../native/errors.js';
 import { boolean, callable, checked, nullable, number, oneOf, optionsOf } from '../../native/options.js';
-import { checkChoice, checkInteger } from '../../ops/checks.js';
+import { checkChoice, checkInteger, checkNumber } from '../../ops/checks.js';
 import type { ParamGroup } from '../group.js';
 import type { Optimizer } from '../optimizer.js';
-import { checkMomentum, forGroups, LRScheduler, setMomentum, schedulerOptions, type SchedulerOptions } from './base.js';
+import { checkMomentum, checkOptimizer, forGroups, LRScheduler, setMomentum, schedulerOptions, type SchedulerOptions } from './base.js';
 
 const modes = ['triangular', 'triangular2', 'exp_range'] as const;
 const scaleModes = ['cycle', 'iterations'] as const;
@@ -75,6 +75,7 @@ export class CyclicLR extends LRScheduler<Cycle> {
     options = cyclicOptions(new.target.name, options, arguments.length > 4);
     const { stepSizeUp = 2000, stepSizeDown, mode = 'triangular', gamma = 1, scaleFn, cycleMomentum = true } = options;
     const { baseMomentum = 0.8, maxMomentum = 0.9, scaleMode = 'cycle' } = options;
+    checkOptimizer(optimizer, 'CyclicLR');
     checkInteger(stepSizeUp, 1, 'CyclicLR', 'stepSizeUp');
     const totalSize = stepSizeUp + checkInteger(stepSizeDown ?? stepSizeUp, 1, 'CyclicLR', 'stepSizeDown');
     if (!scaleFn) checkChoice(mode, modes, 'CyclicLR', 'mode');
@@ -84,6 +85,9 @@ export class CyclicLR extends LRScheduler<Cycle> {
       forGroups<number>(value, optimizer, 'CyclicLR', `values of ${name}`);
     if (cycleMomentum) checkMomentum(optimizer, 'CyclicLR');
     const bases = each(baseLr, 'baseLr');
+    const tops = each(maxLr, 'maxLr');
+    for (const rate of bases) checkNumber(rate, 0, Number.MAX_VALUE, 'CyclicLR', 'baseLr');
+    for (const rate of tops) checkNumber(rate, 0, Number.MAX_VALUE, 'CyclicLR', 'maxLr');
     const settings: Cycle = {
       totalSize,
       stepRatio: stepSizeUp / totalSize,
@@ -91,7 +95,7 @@ export class CyclicLR extends LRScheduler<Cycle> {
       gamma,
       scaleMode: scaleFn ? scaleMode : mode === 'exp_range' ? 'iterations' : 'cycle',
       cycleMomentum,
-      maxLrs: each(maxLr, 'maxLr'),
+      maxLrs: tops,
       baseMomentums: each(baseMomentum, 'baseMomentum'),
       maxMomentums: each(maxMomentum, 'maxMomentum'),
     };

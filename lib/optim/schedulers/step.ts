@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rates that are multiplied by a constant now and then.
-import { number, optionsOf } from '../../native/options.js';
+import { ArgumentError } from '../../native/errors.js';
+import { number, optionsOf, show } from '../../native/options.js';
 import { checkInteger, checkNumber } from '../../ops/checks.js';
 import type { ParamGroup } from '../group.js';
 import type { Optimizer } from '../optimizer.js';
@@ -34,6 +35,7 @@ export class MultiStepLR extends LRScheduler<{ milestones: readonly number[]; ga
   constructor(optimizer: Optimizer, milestones: readonly number[], options?: GammaOptions) {
     options = gammaOptions(new.target.name, options, arguments.length > 3);
     const { gamma = 0.1 } = options;
+    if (!Array.isArray(milestones)) throw new ArgumentError(`MultiStepLR: milestones must be an array, got ${show(milestones)}`);
     for (const m of milestones) checkInteger(m, 0, 'MultiStepLR', 'a milestone');
     super(optimizer, { milestones: [...milestones].sort((a, b) => a - b), gamma }, options);
     this.begin();
