@@ -10,11 +10,12 @@ const [way, seed] = isMainThread ? [process.argv[2], Number(process.argv[3])] : 
 let state = seed * 2654435761 + 1;
 const below = (n) => (state = (state * 1103515245 + 12345) % 2147483648) % n;
 
-// New shapes make new plans; the same ones are computed.
+// New shapes make new plans, which take most of the time; the same ones are only computed.
 let fixed = null;
-function enqueue() {
-  const [channels, filters, size] = [1 + below(16), 1 + below(32), 4 + below(20)];
-  const [conv, x] = fixed && below(3) > 0 ? fixed : [new nn.Conv2d(channels, filters, 3, { padding: 1 }), rand([1 + below(4), channels, size, size])];
+function enqueue(news = 3) {
+  const [channels, filters, size] = [1 + below(48), 1 + below(48), 4 + below(12)];
+  const again = fixed && below(4) >= news;
+  const [conv, x] = again ? fixed : [new nn.Conv2d(channels, filters, 1 + below(5), { padding: 2 }), rand([1 + below(4), channels, size, size])];
   fixed ??= [conv, x];
   const y = conv.forward(x).relu().sum();
   y.backward();
@@ -53,7 +54,9 @@ if (isMainThread && (way === 'worker' || way === 'terminate' || below(3) === 0))
 if (way === 'forever') await beBusy(Infinity);
 else {
   await beBusy(moment);
-  for (let i = below(8); i >= 0; i--) enqueue();
+  // Half of them in the middle of planning.
+  const news = below(2) ? 4 : below(4);
+  for (let i = 8 + below(24); i >= 0; i--) enqueue(news);
   const last = below(2) ? enqueue().item() : null;
   last?.catch(() => undefined);
   endNow();

@@ -28,7 +28,9 @@ int64_t extent(const TensorView& view) {
 }  // namespace
 
 int32_t TensorTable::create(Device& device, int32_t device_id, const TensorView& shape) {
-  const size_t bytes = static_cast<size_t>(extent(shape)) * item_size(shape.dtype);
+  const int64_t elements = extent(shape);
+  if (elements < shape.numel()) fail(ErrorCode::invalid, "a tensor with memory of its own must not repeat elements");
+  const size_t bytes = static_cast<size_t>(elements) * item_size(shape.dtype);
   size_t capacity = 0;
   void* data = device.allocator.allocate(bytes, &capacity);
   device.bytes_since_sweep += capacity;

@@ -277,6 +277,9 @@ ConvGeometry conv_geometry(const Call& call, const TensorView& x, const TensorVi
     g.dilation[d] = used ? call.i(attr::dilation0 + d) : 1;
     check(g.kernel[d] > 0 && g.stride[d] > 0 && g.padding[d] >= 0 && g.dilation[d] > 0,
           "kernel, stride and dilation must be positive, padding not negative");
+    constexpr int64_t kMost = int64_t{1} << 31;  // no product of two overflows
+    check(std::max({g.kernel[d], g.stride[d], g.padding[d], g.dilation[d], g.in[d], g.out[d]}) < kMost,
+          "sizes, kernel, stride, padding and dilation must be below 2^31");
     const int64_t extent = g.dilation[d] * (g.kernel[d] - 1) + 1, reach = g.in[d] + 2 * g.padding[d] - extent;
     const bool even = reach >= 0 && g.out[d] == reach / g.stride[d] + 1;
     g.padding_end[d] = even ? g.padding[d] : (g.out[d] - 1) * g.stride[d] + extent - g.in[d] - g.padding[d];

@@ -2,6 +2,7 @@
 // Pooling, forward. A task is one row of outputs; it reads the input rows under its windows.
 #include "cpu/pool.h"
 
+#include <algorithm>
 #include <limits>
 #include <string>
 
@@ -34,6 +35,9 @@ PoolGeometry::PoolGeometry(const Call& call, const TensorView& x, const TensorVi
     }
     if (kernel[i] < 1 || stride[i] < 1 || dilation[i] < 1 || padding[i] < 0)
       fail(ErrorCode::invalid, name + ": expected a positive kernel, stride and dilation, and padding from 0");
+    constexpr int64_t kMost = int64_t{1} << 31;  // no product of two overflows
+    if (std::max({kernel[i], stride[i], dilation[i], padding[i], in[i], out[i]}) >= kMost)
+      fail(ErrorCode::invalid, name + ": sizes, kernel, stride, padding and dilation must be below 2^31");
   }
   if (plane() > std::numeric_limits<int32_t>::max())
     fail(ErrorCode::invalid, name + ": a plane of more than 2^31 elements has no int32 indices");

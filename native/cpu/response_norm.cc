@@ -3,6 +3,8 @@
 // anew for every channel, in vectors: a running sum would gather the errors of what it takes away.
 #include "core/response_norm.h"
 
+#include <algorithm>
+
 #include "cpu/handlers.h"
 #include "cpu/lines.h"
 #include "cpu/simd_math.h"
@@ -12,17 +14,18 @@ namespace {
 
 template <class T>
 struct Normalisation {
-  int64_t size, before, after;  // channels in a window, and how many of them lie on each side
+  int64_t size, before, after;  // channels in a window, and how many of them lie on each side, as far as there are any
   T scale, beta, k;
 
-  explicit Normalisation(const Call& call) {
+  Normalisation(const Call& call, int64_t channels) {
     using attr = op::local_response_norm::attr;
     static_assert(int(attr::k) == int(op::local_response_norm_backward::attr::k));
-    size = call.i(attr::size);
-    require(size >= 1, "local_response_norm: expected a window of at least one channel");
-    before = size / 2;
-    after = (size - 1) / 2;
-    scale = static_cast<T>(call.f(attr::alpha) / static_cast<double>(size));
+    const int64_t stated = call.i(attr::size);
+    require(stated >= 1, "local_response_norm: expected a window of at least one channel");
+    before = std::min(stated / 2, channels);
+    after = std::min((stated - 1) / 2, channels);
+    size = before + after + 1;
+    scale = static_cast<T>(call.f(attr::alpha) / static_cast<double>(stated));
     beta = static_cast<T>(call.f(attr::beta));
     k = static_cast<T>(call.f(attr::k));
   }
@@ -68,7 +71,7 @@ void forward(const Call& call) {
   namespace row = op::local_response_norm;
   const TensorView &x = call.in(row::in::x), &y = call.out(row::out::y);
   require(x.rank >= 2 && same_shape(x, y), "local_response_norm: expected operands [N, C, ...] of one shape");
-  const Normalisation<T> norm(call);
+  const Normalisation<T> norm(call, x.dims[1]);
   const Lines lines({{&x, compute_v<T>}, {&y, compute_v<T>, true}}, 1);
   const int64_t n = x.dims[1];
   const int slots = lines.slots(line_cost(n, norm.size));
@@ -91,7 +94,7 @@ void backward(const Call& call) {
   const TensorView &grad = call.in(row::in::grad), &x = call.in(row::in::x), &d_x = call.out(row::out::d_x);
   require(x.rank >= 2 && same_shape(x, grad) && same_shape(x, d_x),
           "local_response_norm_backward: expected operands [N, C, ...] of one shape");
-  const Normalisation<T> norm(call);
+  const Normalisation<T> norm(call, x.dims[1]);
   const Lines lines({{&d_x, compute_v<T>, true}, {&x, compute_v<T>}, {&grad, compute_v<T>}}, 1);
   const int64_t n = x.dims[1];
   const int slots = lines.slots(line_cost(n, 2 * norm.size));

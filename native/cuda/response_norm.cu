@@ -3,6 +3,8 @@
 // threads of the block read too. The backward pass forms the neighbours' sums again rather than keep them in memory.
 #include "core/response_norm.h"
 
+#include <algorithm>
+
 #include "cuda/convert.cuh"
 #include "cuda/handlers.h"
 #include "cuda/launch.cuh"
@@ -79,11 +81,11 @@ Normalisation<T> normalisation_of(const Call& call, const TensorView& x) {
   using attr = op::local_response_norm::attr;
   static_assert(int(attr::k) == int(op::local_response_norm_backward::attr::k));
   const int64_t size = call.i(attr::size), channels = x.dims[1];
-  if (size < 1 || channels + size >= kNarrowLimit)
+  if (size < 1 || 2 * channels >= kNarrowLimit)
     fail(ErrorCode::invalid, std::string(op_info(call.op).name) + ": a window of " + std::to_string(size) +
                                  " channels does not fit " + std::to_string(channels));
-  return {static_cast<int>(size / 2),
-          static_cast<int>((size - 1) / 2),
+  return {static_cast<int>(std::min(size / 2, channels)),
+          static_cast<int>(std::min((size - 1) / 2, channels)),
           static_cast<int>(channels),
           static_cast<T>(call.f(attr::alpha) / static_cast<double>(size)),
           static_cast<T>(call.f(attr::beta)),
