@@ -15,7 +15,7 @@ test.each(['terminate', 'exit', 'end'])('workers that hold tensors when they end
     const resident = () => Number(/VmRSS:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1024;
     const seen = [];
     for (let i = 0; i < 8; i++) {
-      const worker = new Worker('${helper}', { argv: ['${way}'] });
+      const worker = new Worker('${helper}', { argv: ['${way}'], execArgv: [] });
       worker.on('error', (error) => { throw error; });
       const ended = new Promise((resolve) => worker.on('exit', resolve));
       await new Promise((resolve) => worker.once('message', resolve));
