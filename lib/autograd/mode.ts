@@ -77,8 +77,8 @@ export function isInferenceModeEnabled(): boolean {
 
 /** @internal @throws ArgumentError unless it is a function, and the only argument */
 export function checkBody(body: unknown, where: string, extra: boolean): void {
-  if (typeof body !== 'function') throw new ArgumentError(`${where}: expected a function to run, got ${show(body)}`);
   noMore(where, extra);
+  if (typeof body !== 'function') throw new ArgumentError(`${where}: expected a function to run, got ${show(body)}`);
 }
 
 // Inside inferenceMode() nothing changes it.

@@ -2,6 +2,7 @@
 // How a differentiable operation is written: its forward pass (checks, output shape, native call), what it saves and
 // its gradients stand side by side in one defineOp().
 import { AutogradError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 import { stepNow } from '../native/recording.js';
 import { hold, letGoOf, Tensor, type GradNode } from '../tensor/tensor.js';
 import { isFloating, type DType } from '../tensor/dtype.js';
@@ -183,6 +184,7 @@ export function edgeTo(t: Tensor): Edge {
 export function defineOp<A extends readonly unknown[], R extends OpResult, P = undefined>(
   spec: OpSpec<A, R, P>,
 ): (...args: A) => R {
+  noMore('defineOp', arguments.length > 1);
   const count = spec.inputs ?? spec.gradients?.length ?? 0;
   const gradients = spec.gradients;
   return (...args: A): R => {

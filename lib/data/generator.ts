@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 import { initialSeed, seedings } from '../ops/random.js';
 
 // The finalizer of MurmurHash3: every bit of the input reaches every bit of the output.
@@ -151,6 +152,7 @@ let sharedSince = -1;
 
 /** The generator for calls that bring none: it begins anew with manualSeed(). */
 export function defaultGenerator(): Generator {
+  noMore('defaultGenerator', arguments.length > 0);
   if (!shared || sharedSince !== seedings()) {
     sharedSince = seedings();
     shared = new Generator(initialSeed(), 0x7472);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError, UnsupportedError } from '../native/errors.js';
-import { boolean, checked, number, optionsOf } from '../native/options.js';
+import { boolean, callable, checked, number, optionsOf, required } from '../native/options.js';
 import { ReLU } from '../nn/activation.js';
 import { Sequential } from '../nn/containers.js';
 import { Conv2d } from '../nn/conv.js';
@@ -42,7 +42,7 @@ const resNetOptions = optionsOf<ResNetOptions>({
   groups: number,
   widthPerGroup: number,
   replaceStrideWithDilation: checked,
-  normLayer: checked,
+  normLayer: callable,
 });
 
 interface BlockOptions {
@@ -53,6 +53,14 @@ interface BlockOptions {
   dilation: number;
   normLayer: NormLayer;
 }
+const blockOptions = optionsOf<BlockOptions>({
+  stride: number,
+  downsample: checked,
+  groups: required(number),
+  widthPerGroup: required(number),
+  dilation: required(number),
+  normLayer: required(callable),
+});
 
 /** What a residual block adds to its input, and the input itself or its projection. */
 export abstract class ResidualBlock extends Module {
@@ -84,6 +92,7 @@ export class BasicBlock extends ResidualBlock {
 
   constructor(inplanes: number, planes: number, options: BlockOptions) {
     super();
+    blockOptions(new.target.name, options, arguments.length > 3);
     const { stride = 1, downsample = null, groups, widthPerGroup, dilation, normLayer } = options;
     if (groups !== 1 || widthPerGroup !== 64)
       throw new ArgumentError(`BasicBlock: groups must be 1 and widthPerGroup 64, got ${groups} and ${widthPerGroup}`);
@@ -123,6 +132,7 @@ export class Bottleneck extends ResidualBlock {
 
   constructor(inplanes: number, planes: number, options: BlockOptions) {
     super();
+    blockOptions(new.target.name, options, arguments.length > 3);
     const { stride = 1, downsample = null, groups, widthPerGroup, dilation, normLayer } = options;
     const width = Math.trunc(planes * (widthPerGroup / 64)) * groups;
     this.conv1 = conv1x1(inplanes, width);

@@ -8,6 +8,7 @@ import { packageRoot } from './paths.js';
 import { cudaDevices, cudaLibraries, cudaStatus, rebuildCommand, whatIsMissing, type CudaStatus } from './cuda.js';
 import { formatVersion, type CudaLibrary, type Problem } from './cuda-libraries.js';
 import { CPU_ID, openDevice } from './devices.js';
+import { noMore } from './options.js';
 
 export interface CpuDiagnosis {
   usable: boolean;
@@ -41,6 +42,7 @@ export interface Diagnosis {
 
 /** Looks at everything that lenode needs; opens the CPU and, where it works, the CUDA library. Never throws. */
 export function diagnose(): Diagnosis {
+  noMore('diagnose', arguments.length > 0);
   const problems: Diagnosis['problems'] = [];
   const attempt = <T>(component: string, remedy: string, body: () => T): T | undefined => {
     try {

@@ -163,13 +163,15 @@ export function show(value: unknown): string {
 
 /** The name among `known` that `name` may be a misspelling of, PyTorch's spelling, or an abbreviation. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
-  const given = plain(name);
+  const given = plain(name).slice(0, 60);
   let best: string | undefined;
-  let least = Math.max(1, Math.floor(given.length / 3)) + 1;
+  const most = Math.max(1, Math.floor(given.length / 3));
+  let least = most + 1;
   for (const option of known) {
     const candidate = plain(option);
-    const distance = related(name, option, given, candidate) ? 1 : editDistance(given.slice(0, 60), candidate);
     if (candidate === given) return option;
+    const letters = editDistance(given, candidate);
+    const distance = letters > most && related(name, option, given, candidate) ? most : letters;
     if (distance < least) [best, least] = [option, distance];
   }
   return best;

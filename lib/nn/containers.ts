@@ -74,6 +74,7 @@ export class Sequential<L extends readonly AnyModule[] = readonly Module[]> exte
 
   /** With names of their own for the children. */
   static named(layers: Readonly<Record<string, Module>>): Sequential {
+    noMore('Sequential.named', arguments.length > 1);
     const result = new Sequential();
     for (const [name, layer] of Object.entries(layers)) result.addModule(name, layer);
     return result;

@@ -3,7 +3,7 @@
 import { defineOp, type Context } from '../autograd/op.js';
 import { withoutGrad } from '../autograd/mode.js';
 import { ArgumentError, DTypeError, IndexError, ShapeError } from '../native/errors.js';
-import { boolean, optionsOf } from '../native/options.js';
+import { boolean, noMore, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { rememberOrigin, run } from '../native/run.js';
 import { broadcastShapes, formatShape, normalizeDim, numelOf, sameShape, type Shape } from '../tensor/shape.js';
@@ -71,12 +71,14 @@ function sourceFor(x: Tensor, dim: number, index: Tensor, source: Operand, where
  * @throws ShapeError, DTypeError. A position out of range is found while the operation runs
  */
 export function scatter(x: Tensor, dim: number, index: Tensor, source: Operand): Tensor {
+  noMore('scatter', arguments.length > 4);
   const [at, values] = sourceFor(x, dim, index, source, 'scatter');
   return scatterOp(x, values, index, at);
 }
 
 /** scatter() into x itself; not recorded. */
 export function scatter_(x: Tensor, dim: number, index: Tensor, source: Operand): Tensor {
+  noMore('scatter_', arguments.length > 4);
   const [at, values] = sourceFor(x, dim, index, source, 'scatter_');
   return place(mutate(x, 'scatter_'), at, index, values);
 }
@@ -98,6 +100,7 @@ function checkVector(index: Tensor, where: string): void {
  * @param source x's shape with size n at `dim`, of x's dtype
  */
 export function indexCopy(x: Tensor, dim: number, index: Tensor, source: Tensor): Tensor {
+  noMore('indexCopy', arguments.length > 4);
   const where = 'indexCopy';
   const at = normalizeDim(dim, checkTensor(x, where).ndim, where);
   checkVector(index, where);
@@ -117,6 +120,7 @@ export function indexCopy(x: Tensor, dim: number, index: Tensor, source: Tensor)
  * @param value a number, or a tensor without dimensions
  */
 export function indexFill(x: Tensor, dim: number, index: Tensor, value: Operand): Tensor {
+  noMore('indexFill', arguments.length > 4);
   const where = 'indexFill';
   const at = normalizeDim(dim, checkTensor(x, where).ndim, where);
   checkVector(index, where);
@@ -137,6 +141,7 @@ function oneValue(x: Tensor, value: Operand, shape: Shape, where: string): Opera
  * @param indices int64 or int32, of as many dimensions as x
  */
 export function takeAlongDim(x: Tensor, indices: Tensor, dim: number | null = null): Tensor {
+  noMore('takeAlongDim', arguments.length > 3);
   const where = 'takeAlongDim';
   checkTensor(x, where);
   checkIndexDType(checkTensor(indices, where, 'indices'), where, 'indices');
@@ -151,6 +156,7 @@ export function takeAlongDim(x: Tensor, indices: Tensor, dim: number | null = nu
 
 /** The elements of x, as one long vector, at the positions of `index`, in the index's shape. */
 export function take(x: Tensor, index: Tensor): Tensor {
+  noMore('take', arguments.length > 2);
   checkIndexDType(checkTensor(index, 'take', 'index'), 'take');
   const positions = fromTheStart(reshape(index, [index.numel]), checkTensor(x, 'take').numel);
   return reshape(indexSelect(reshape(x, [x.numel]), 0, positions), index.shape);
@@ -168,6 +174,7 @@ function checkMask(mask: Tensor, where: string): Tensor {
  * @param value a number, or a tensor without dimensions
  */
 export function maskedFill(x: Tensor, mask: Tensor, value: Operand): Tensor {
+  noMore('maskedFill', arguments.length > 3);
   checkMask(mask, 'maskedFill');
   const shape = broadcastShapes(checkTensor(x, 'maskedFill').shape, mask.shape, 'maskedFill');
   const given = oneValue(x, value, [], 'maskedFill');
@@ -185,6 +192,7 @@ function wholeFor(x: Tensor, value: number | boolean, where: string): number | b
 
 /** maskedFill() of x itself; not recorded. The mask is broadcast to x's shape. */
 export function maskedFill_(x: Tensor, mask: Tensor, value: number | boolean): Tensor {
+  noMore('maskedFill_', arguments.length > 3);
   checkMask(mask, 'maskedFill_');
   if (!sameShape(broadcastShapes(checkTensor(x, 'maskedFill_').shape, mask.shape, 'maskedFill_'), x.shape))
     throw new ShapeError(`maskedFill_: mask ${formatShape(mask.shape)} cannot be broadcast to ${formatShape(x.shape)}`);
@@ -197,6 +205,7 @@ export function maskedFill_(x: Tensor, mask: Tensor, value: number | boolean): T
  * result's size depends on values.
  */
 export function maskedSelect(x: Tensor, mask: Tensor): Tensor {
+  noMore('maskedSelect', arguments.length > 2);
   checkMask(mask, 'maskedSelect');
   const shape = broadcastShapes(checkTensor(x, 'maskedSelect').shape, mask.shape, 'maskedSelect');
   return indexSelect(reshape(expand(x, shape), [-1].with(0, numelOf(shape))), 0, positionsOf(expand(mask, shape), 'maskedSelect'));
@@ -235,7 +244,10 @@ export function nonzero(x: Tensor, options?: NonzeroOptions): Tensor | Tensor[] 
 }
 
 /** As nonzero(), which NumPy calls so. */
-export const argwhere = (x: Tensor): Tensor => nonzero(x);
+export function argwhere(x: Tensor): Tensor {
+  noMore('argwhere', arguments.length > 1);
+  return nonzero(x);
+}
 
 // ---- x[...] ------------------------------------------------------------------------------------------------------------
 
@@ -354,6 +366,7 @@ function chosen(x: Tensor, list: readonly (Tensor | null)[], where: string): Cho
  * operation runs
  */
 export function index(x: Tensor, indices: readonly Index[]): Tensor {
+  noMore('index', arguments.length > 2);
   let list = explicit(checkTensor(x, 'index'), indices, 'index');
   let y = x;
   for (let first = firstNumber(list); first; first = firstNumber(list)) {

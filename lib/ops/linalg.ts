@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products of vectors and matrices, with sums.
 import { ArgumentError, ShapeError } from '../native/errors.js';
-import { number, optionsOf } from '../native/options.js';
+import { noMore, number, optionsOf } from '../native/options.js';
 import { checkList, formatShape, normalizeDim, numelOf } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { checkInteger, checkSameDType } from './checks.js';
@@ -19,29 +19,34 @@ function checkRanks(where: string, expected: string, ranks: readonly number[], .
 
 /** A matrix times a vector: [M, K] and [K] to [M]. @throws ShapeError for other shapes */
 export function mv(a: Tensor, x: Tensor): Tensor {
+  noMore('mv', arguments.length > 2);
   checkRanks('mv', '[M, K] and [K]', [2, 1], a, x);
   return matmul(a, x);
 }
 
 /** The sum of the products of two vectors. @throws ShapeError unless they are vectors of one size */
 export function dot(a: Tensor, b: Tensor): Tensor {
+  noMore('dot', arguments.length > 2);
   checkRanks('dot', 'two vectors', [1, 1], a, b);
   return matmul(a, b);
 }
 /** As dot(), for real numbers. */
 export function vdot(a: Tensor, b: Tensor): Tensor {
+  noMore('vdot', arguments.length > 2);
   checkRanks('vdot', 'two vectors', [1, 1], a, b);
   return matmul(a, b);
 }
 
 /** All products of an element of one vector and one of another: [M] and [N] to [M, N]. */
 export function outer(a: Tensor, b: Tensor): Tensor {
+  noMore('outer', arguments.length > 2);
   checkRanks('outer', 'two vectors', [1, 1], a, b);
   return mul(unsqueeze(a, 1), b);
 }
 
 /** The sums of products over the last dimensions of both: [..., K] and [..., K]. With a scalar, the product. */
 export function inner(a: Tensor, b: Tensor): Tensor {
+  noMore('inner', arguments.length > 2);
   checkTensor(a, 'inner');
   checkTensor(b, 'inner', 'other');
   if (a.ndim === 0 || b.ndim === 0) return mul(a, b);
@@ -60,8 +65,7 @@ const scaled = (x: Tensor, factor: number) => (factor === 1 ? x : mul(x, factor)
 const plus = (x: Tensor, product: Tensor, { beta = 1, alpha = 1 }: AddProductOptions): Tensor =>
   beta === 0 ? scaled(product, alpha) : add(scaled(x, beta), scaled(product, alpha));
 
-function added(where: string, x: Tensor, product: Tensor, given?: AddProductOptions): Tensor {
-  const options = productOptions(where, given);
+function added(where: string, x: Tensor, product: Tensor, options: AddProductOptions): Tensor {
   checkSameDType(checkTensor(x, where), product, where, 'the summand', 'the product');
   if (x.ndim > product.ndim)
     throw new ShapeError(`${where}: the summand ${formatShape(x.shape)} does not broadcast to the product's ${formatShape(product.shape)}`);
@@ -69,16 +73,30 @@ function added(where: string, x: Tensor, product: Tensor, given?: AddProductOpti
 }
 
 /** beta x + alpha a b, of matrices [M, K] and [K, N]; x broadcasts to [M, N]. */
-export const addmm = (x: Tensor, a: Tensor, b: Tensor, options?: AddProductOptions): Tensor => added('addmm', x, mm(a, b), options);
+export function addmm(x: Tensor, a: Tensor, b: Tensor, options?: AddProductOptions): Tensor {
+  options = productOptions('addmm', options, arguments.length > 4);
+  return added('addmm', x, mm(a, b), options);
+}
 /** beta x + alpha a v, of a matrix [M, K] and a vector [K]; x broadcasts to [M]. */
-export const addmv = (x: Tensor, a: Tensor, v: Tensor, options?: AddProductOptions): Tensor => added('addmv', x, mv(a, v), options);
+export function addmv(x: Tensor, a: Tensor, v: Tensor, options?: AddProductOptions): Tensor {
+  options = productOptions('addmv', options, arguments.length > 4);
+  return added('addmv', x, mv(a, v), options);
+}
 /** beta x + alpha outer(a, b), of vectors; x broadcasts to [M, N]. */
-export const addr = (x: Tensor, a: Tensor, b: Tensor, options?: AddProductOptions): Tensor => added('addr', x, outer(a, b), options);
+export function addr(x: Tensor, a: Tensor, b: Tensor, options?: AddProductOptions): Tensor {
+  options = productOptions('addr', options, arguments.length > 4);
+  return added('addr', x, outer(a, b), options);
+}
 /** beta x + alpha a b for each of a batch, [B, M, K] and [B, K, N]; x broadcasts to [B, M, N]. */
-export const baddbmm = (x: Tensor, a: Tensor, b: Tensor, options?: AddProductOptions): Tensor => added('baddbmm', x, bmm(a, b), options);
+export function baddbmm(x: Tensor, a: Tensor, b: Tensor, options?: AddProductOptions): Tensor {
+  options = productOptions('baddbmm', options, arguments.length > 4);
+  return added('baddbmm', x, bmm(a, b), options);
+}
 /** beta x + alpha times the sum of a b over a batch, [B, M, K] and [B, K, N]; x broadcasts to [M, N]. */
-export const addbmm = (x: Tensor, a: Tensor, b: Tensor, options?: AddProductOptions): Tensor =>
-  added('addbmm', x, sum(bmm(a, b), 0), options);
+export function addbmm(x: Tensor, a: Tensor, b: Tensor, options?: AddProductOptions): Tensor {
+  options = productOptions('addbmm', options, arguments.length > 4);
+  return added('addbmm', x, sum(bmm(a, b), 0), options);
+}
 
 /** The product of several matrices in the given order; the first and the last may be vectors. */
 export function chainMatmul(...matrices: Tensor[]): Tensor {
@@ -91,6 +109,7 @@ export function chainMatmul(...matrices: Tensor[]): Tensor {
  * @param dims how many of the last of a and the first of b, or the lists of a's and of b's dimensions. Default 2
  */
 export function tensordot(a: Tensor, b: Tensor, dims: number | readonly [readonly number[], readonly number[]] = 2): Tensor {
+  noMore('tensordot', arguments.length > 3);
   const where = 'tensordot';
   checkTensor(a, where);
   checkTensor(b, where, 'other');
@@ -121,6 +140,7 @@ export function tensordot(a: Tensor, b: Tensor, dims: number | readonly [readonl
 
 /** The Kronecker product: every element of a times all of b. */
 export function kron(a: Tensor, b: Tensor): Tensor {
+  noMore('kron', arguments.length > 2);
   const rank = Math.max(checkTensor(a, 'kron').ndim, checkTensor(b, 'kron', 'other').ndim);
   const whole = (x: Tensor) => [...new Array<number>(rank - x.ndim).fill(1), ...x.shape];
   const [p, q] = [whole(a), whole(b)];
@@ -131,6 +151,7 @@ export function kron(a: Tensor, b: Tensor): Tensor {
 
 /** The vector product along a dimension of size 3; by default the first such dimension. */
 export function cross(a: Tensor, b: Tensor, dim: number | null = null): Tensor {
+  noMore('cross', arguments.length > 3);
   const where = 'cross';
   const [x, y] = broadcastTensors(checkTensor(a, where), checkTensor(b, where, 'other')) as [Tensor, Tensor];
   const at = dim === null ? x.shape.indexOf(3) : normalizeDim(dim, x.ndim, where);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same elements in another order, or several times.
 import { ArgumentError, ShapeError } from '../native/errors.js';
-import { integer, nullable, number, oneOf, optionsOf } from '../native/options.js';
+import { integer, noMore, nullable, number, oneOf, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { checkList, checkShape, formatShape, MAX_RANK, normalizeDim, numelOf } from '../tensor/shape.js';
@@ -22,6 +22,7 @@ function dimsOf(dims: DimList, rank: number, where: string): number[] {
 
 /** The elements in reverse order along each of `dims`. */
 export function flip(x: Tensor, dims: DimList): Tensor {
+  noMore('flip', arguments.length > 2);
   return dimsOf(dims, checkTensor(x, 'flip').ndim, 'flip').reduce((y, dim) => {
     const size = y.shape[dim] ?? 1;
     if (size < 2) return y;
@@ -33,12 +34,14 @@ export function flip(x: Tensor, dims: DimList): Tensor {
 
 /** flip() of the second dimension: left becomes right. */
 export function fliplr(x: Tensor): Tensor {
+  noMore('fliplr', arguments.length > 1);
   if (checkTensor(x, 'fliplr').ndim < 2) throw new ShapeError(`fliplr: expected at least 2 dimensions, got ${formatShape(x.shape)}`);
   return flip(x, 1);
 }
 
 /** flip() of the first dimension: up becomes down. */
 export function flipud(x: Tensor): Tensor {
+  noMore('flipud', arguments.length > 1);
   if (checkTensor(x, 'flipud').ndim < 1) throw new ShapeError('flipud: expected at least 1 dimension, got []');
   return flip(x, 0);
 }
@@ -48,6 +51,7 @@ export function flipud(x: Tensor): Tensor {
  * one long vector.
  */
 export function roll(x: Tensor, shifts: DimList, dims?: DimList): Tensor {
+  noMore('roll', arguments.length > 3);
   checkTensor(x, 'roll');
   const by = typeof shifts === 'number' ? [shifts] : checkList(shifts, 'roll', 'shifts');
   for (const shift of by) checkInteger(shift, -Infinity, 'roll', 'shifts');
@@ -70,6 +74,7 @@ function rollOne(x: Tensor, shift: number, dim: number): Tensor {
 
 /** x turned by k times 90 degrees in the plane of `dims`, from the first towards the second. Default: the first two. */
 export function rot90(x: Tensor, k = 1, dims: readonly number[] = [0, 1]): Tensor {
+  noMore('rot90', arguments.length > 3);
   checkTensor(x, 'rot90');
   checkInteger(k, -Infinity, 'rot90', 'k');
   const plane = dimsOf(dims, x.ndim, 'rot90');
@@ -84,6 +89,7 @@ export function rot90(x: Tensor, k = 1, dims: readonly number[] = [0, 1]): Tenso
 
 /** The dimensions `source` moved to the places `destination`, the others in their order; a view. */
 export function movedim(x: Tensor, source: DimList, destination: DimList): Tensor {
+  noMore('movedim', arguments.length > 3);
   const from = dimsOf(source, checkTensor(x, 'movedim').ndim, 'movedim');
   const to = dimsOf(destination, x.ndim, 'movedim');
   if (from.length !== to.length)
@@ -104,6 +110,7 @@ function checkRepeats(repeats: readonly number[], where: string): void {
  * @param repeats one number for each dimension; the first of more than x has are for new ones
  */
 export function repeat(x: Tensor, repeats: readonly number[]): Tensor {
+  noMore('repeat', arguments.length > 2);
   checkTensor(x, 'repeat');
   checkRepeats(repeats, 'repeat');
   if (repeats.length < x.ndim)
@@ -136,6 +143,7 @@ function repeated(x: Tensor, repeats: readonly number[]): Tensor {
 
 /** As repeat(), but fewer numbers than x has dimensions are for the last ones. */
 export function tile(x: Tensor, repeats: readonly number[]): Tensor {
+  noMore('tile', arguments.length > 2);
   checkTensor(x, 'tile');
   checkRepeats(repeats, 'tile');
   return repeat(x, [...new Array<number>(Math.max(0, x.ndim - repeats.length)).fill(1), ...repeats]);
@@ -177,8 +185,11 @@ export function repeatInterleave(x: Tensor, repeats: Tensor | number, options?: 
 
 // ---- side by side --------------------------------------------------------------------------------------------------
 
-const atLeast = (where: string, rank: number, shaped: (x: Tensor) => Tensor) => (x: Tensor): Tensor =>
-  checkTensor(x, where).ndim >= rank ? x : shaped(x);
+const atLeast = (where: string, rank: number, shaped: (x: Tensor) => Tensor) =>
+  function (x: Tensor): Tensor {
+    noMore(where, arguments.length > 1);
+    return checkTensor(x, where).ndim >= rank ? x : shaped(x);
+  };
 /** x with at least one dimension. */
 export const atleast1d = atLeast('atleast1d', 1, (x) => reshape(x, [1]));
 /** x with at least two dimensions; a vector becomes a row. */
@@ -193,19 +204,28 @@ const each = (tensors: readonly Tensor[], where: string, f: (x: Tensor) => Tenso
 
 /** Tensors beside each other: along the second dimension, or vectors along their only one. */
 export function hstack(tensors: readonly Tensor[]): Tensor {
+  noMore('hstack', arguments.length > 1);
   const parts = each(tensors, 'hstack', atleast1d);
   return cat(parts, parts[0]!.ndim === 1 ? 0 : 1);
 }
 
 /** Tensors below each other, along the first dimension; vectors count as rows. */
-export const vstack = (tensors: readonly Tensor[]): Tensor => cat(each(tensors, 'vstack', atleast2d), 0);
+export function vstack(tensors: readonly Tensor[]): Tensor {
+  noMore('vstack', arguments.length > 1);
+  return cat(each(tensors, 'vstack', atleast2d), 0);
+}
 
 /** Tensors behind each other, along the third dimension. */
-export const dstack = (tensors: readonly Tensor[]): Tensor => cat(each(tensors, 'dstack', atleast3d), 2);
+export function dstack(tensors: readonly Tensor[]): Tensor {
+  noMore('dstack', arguments.length > 1);
+  return cat(each(tensors, 'dstack', atleast3d), 2);
+}
 
 /** Tensors as columns beside each other; vectors count as columns. */
-export const columnStack = (tensors: readonly Tensor[]): Tensor =>
-  cat(each(tensors, 'columnStack', (x) => (x.ndim < 2 ? reshape(x, [x.numel, 1]) : x)), 1);
+export function columnStack(tensors: readonly Tensor[]): Tensor {
+  noMore('columnStack', arguments.length > 1);
+  return cat(each(tensors, 'columnStack', (x) => (x.ndim < 2 ? reshape(x, [x.numel, 1]) : x)), 1);
+}
 
 export interface MeshgridOptions {
   /** 'ij': the first vector runs along the first dimension. 'xy': the first two change places. Default 'ij'. */

@@ -2,7 +2,7 @@
 // Elementary functions, and pointwise ones that are put together from others. Integers are computed in float32 unless
 // said otherwise.
 import { ArgumentError } from '../native/errors.js';
-import { boolean, checked, nullable, number, optionsOf } from '../native/options.js';
+import { boolean, kind, noMore, nullable, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { isFloating, type DType } from '../tensor/dtype.js';
 import { sameShape } from '../tensor/shape.js';
@@ -79,12 +79,19 @@ export const acosh = unary('acosh', Op.acosh, { float: true, gradient: (g, x) =>
 export const atanh = unary('atanh', Op.atanh, { float: true, gradient: (g, x) => div(g, sub(1, square(x))) });
 
 /** Degrees from radians. */
-export const rad2deg = (x: Tensor): Tensor => mul(checkTensor(x, 'rad2deg'), 180 / Math.PI);
+export function rad2deg(x: Tensor): Tensor {
+  noMore('rad2deg', arguments.length > 1);
+  return mul(checkTensor(x, 'rad2deg'), 180 / Math.PI);
+}
 /** Radians from degrees. */
-export const deg2rad = (x: Tensor): Tensor => mul(checkTensor(x, 'deg2rad'), Math.PI / 180);
+export function deg2rad(x: Tensor): Tensor {
+  noMore('deg2rad', arguments.length > 1);
+  return mul(checkTensor(x, 'deg2rad'), Math.PI / 180);
+}
 
 /** sin(pi x) / (pi x), and 1 at 0. */
 export function sinc(x: Tensor): Tensor {
+  noMore('sinc', arguments.length > 1);
   const angle = mul(checkTensor(x, 'sinc'), Math.PI);
   const zero = eq(angle, 0);
   return where(zero, 1, div(sin(angle), where(zero, 1, angle)));
@@ -94,18 +101,21 @@ export function sinc(x: Tensor): Tensor {
 
 /** What trunc() takes away: x - trunc(x). */
 export function frac(x: Tensor): Tensor {
+  noMore('frac', arguments.length > 1);
   checkFloat(checkTensor(x, 'frac'), 'frac');
   return sub(x, trunc(x));
 }
 
 /** Whether an element has its sign bit set; -0 has. Always bool. */
 export function signbit(x: Tensor): Tensor {
+  noMore('signbit', arguments.length > 1);
   checkTensor(x, 'signbit');
   return isFloating(x.dtype) ? lt(where(eq(x, 0), reciprocal(x), x), 0) : lt(x, 0);
 }
 
 /** 0 where x is negative or NaN, 1 where it is positive, and `values` where it is 0. */
 export function heaviside(x: Tensor, values: Tensor): Tensor {
+  noMore('heaviside', arguments.length > 2);
   checkTensor(x, 'heaviside');
   if (checkTensor(values, 'heaviside', 'values').dtype !== x.dtype)
     throw new ArgumentError(`heaviside: input and values must have one dtype, got ${x.dtype} and ${values.dtype}`);
@@ -128,7 +138,7 @@ export interface NanToNumOptions {
   neginf?: number | null;
 }
 
-const nanToNumOptions = optionsOf<NanToNumOptions>({ nan: checked, posinf: nullable(number), neginf: nullable(number) });
+const nanToNumOptions = optionsOf<NanToNumOptions>({ nan: kind('a number', (v) => typeof v === 'number'), posinf: nullable(number), neginf: nullable(number) });
 
 /** x with numbers in the place of NaN and infinities, which get no gradient. Integers give a copy. */
 export function nanToNum(x: Tensor, options?: NanToNumOptions): Tensor {
@@ -147,6 +157,7 @@ export function nanToNum(x: Tensor, options?: NanToNumOptions): Tensor {
  * @throws DTypeError unless all are floating
  */
 export function lerp(start: Tensor, end: Tensor, weight: Operand): Tensor {
+  noMore('lerp', arguments.length > 3);
   checkFloat(checkTensor(start, 'lerp'), 'lerp');
   checkFloat(checkTensor(end, 'lerp', 'end'), 'lerp', 'end');
   const way = sub(end, start);
@@ -180,6 +191,7 @@ export function addcdiv(x: Tensor, a: Tensor, b: Tensor, options?: FactorOptions
 
 /** x log(y), and 0 where x is 0 unless y is NaN. */
 export function xlogy(x: Tensor, y: Tensor | number): Tensor {
+  noMore('xlogy', arguments.length > 2);
   checkTensor(x, 'xlogy');
   if (typeof y === 'number') return Number.isNaN(y) ? mul(x, y) : where(eq(x, 0), 0, mul(x, Math.log(y)));
   const nothing = logicalAnd(eq(x, 0), logicalOr(le(checkTensor(y, 'xlogy', 'y'), 0), eq(y, Infinity)));
@@ -188,6 +200,7 @@ export function xlogy(x: Tensor, y: Tensor | number): Tensor {
 
 /** log(x / (1 - x)), with x limited to [eps, 1 - eps] if eps is given. */
 export function logit(x: Tensor, eps: number | null = null): Tensor {
+  noMore('logit', arguments.length > 2);
   checkTensor(x, 'logit');
   const wide = full(x);
   const z = eps === null ? wide : where(lt(wide, eps), eps, where(lt(1 - eps, wide), 1 - eps, wide));
@@ -232,6 +245,7 @@ export function allclose(x: Tensor, other: Tensor, options?: CloseOptions): bool
 
 /** Whether both have one shape and the same values. Waits for the device. */
 export function equal(x: Tensor, other: Tensor): boolean {
+  noMore('equal', arguments.length > 2);
   if (!sameShape(checkTensor(x, 'equal').shape, checkTensor(other, 'equal', 'other').shape)) return false;
   return all(eq(x, other)).itemSync() === true;
 }

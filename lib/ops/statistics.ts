@@ -2,7 +2,7 @@
 // Statistics: sums of exponentials, counts, and values by their rank.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
-import { boolean, checked, integer, nullable, oneOf, optionsOf } from '../native/options.js';
+import { boolean, checked, integer, noMore, nullable, oneOf, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { checkDType, isFloating, type DType } from '../tensor/dtype.js';
 import { checkShape, formatShape, normalizeDim, normalizeDims } from '../tensor/shape.js';
@@ -42,6 +42,7 @@ export function logsumexp(x: Tensor, dim: Dims, options?: ReduceOptions): Tensor
 
 /** How many elements are not 0, along `dim` or of all; int64. */
 export function countNonzero(x: Tensor, dim?: Dims): Tensor {
+  noMore('countNonzero', arguments.length > 2);
   return sum(ne(checkTensor(x, 'countNonzero'), 0), dim);
 }
 
@@ -60,11 +61,13 @@ export function nanmean(x: Tensor, dim?: Dims, options?: ReduceOptions): Tensor 
 
 /** [variance, mean]; arguments are those of `var`. */
 export function varMean(x: Tensor, dim?: Dims, options?: VarOptions): [variance: Tensor, mean: Tensor] {
+  noMore('varMean', arguments.length > 3);
   return [variance(x, dim, options), mean(x, dim, { keepdim: options?.keepdim ?? false })];
 }
 
 /** [standard deviation, mean]; arguments are those of `std`. */
 export function stdMean(x: Tensor, dim?: Dims, options?: VarOptions): [std: Tensor, mean: Tensor] {
+  noMore('stdMean', arguments.length > 3);
   return [std(x, dim, options), mean(x, dim, { keepdim: options?.keepdim ?? false })];
 }
 
@@ -221,7 +224,10 @@ export function kthvalue(x: Tensor, k: number, dim = -1, options?: ReduceOptions
 }
 
 /** The elements in order along the first dimension. */
-export const msort = (x: Tensor): Tensor => sort(x, { dim: 0 })[0];
+export function msort(x: Tensor): Tensor {
+  noMore('msort', arguments.length > 1);
+  return sort(x, { dim: 0 })[0];
+}
 
 export interface QuantileOptions extends ReduceOptions {
   /** What lies between two elements. Default 'linear'. */
@@ -233,8 +239,8 @@ const quantileOptions = optionsOf<QuantileOptions>({
 });
 
 function quantileOf(where: string, ignoresNan: boolean) {
-  return (x: Tensor, q: Tensor | number | readonly number[], dim: number | null = null, options?: QuantileOptions): Tensor => {
-    const { keepdim = false, interpolation = 'linear' } = quantileOptions(where, options);
+  return function (x: Tensor, q: Tensor | number | readonly number[], dim: number | null = null, options?: QuantileOptions): Tensor {
+    const { keepdim = false, interpolation = 'linear' } = quantileOptions(where, options, arguments.length > 4);
     checkTensor(x, where);
     if (x.dtype !== 'float32' && x.dtype !== 'float64') throw new DTypeError(`${where}: input must be float32 or float64, got ${x.dtype}`);
     if (x.numel === 0) throw new ShapeError(`${where}: shape ${formatShape(x.shape)} has no elements`);

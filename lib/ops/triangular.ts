@@ -2,7 +2,7 @@
 // Diagonals and triangles of matrices.
 import { defineOp, type Context } from '../autograd/op.js';
 import { ShapeError } from '../native/errors.js';
-import { integer, number, optionsOf } from '../native/options.js';
+import { integer, noMore, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { checkShape, formatShape, normalizeDim, type Shape } from '../tensor/shape.js';
@@ -97,6 +97,7 @@ export function diagEmbed(x: Tensor, options?: DiagonalOptions): Tensor {
 
 /** Of a vector, the matrix with it on a diagonal; of a matrix, that diagonal, a copy. */
 export function diag(x: Tensor, diagonalOffset = 0): Tensor {
+  noMore('diag', arguments.length > 2);
   const { ndim } = checkTensor(x, 'diag');
   if (ndim === 1) return diagEmbed(x, { offset: diagonalOffset });
   if (ndim !== 2) throw new ShapeError(`diag: expected a vector or a matrix, got ${formatShape(x.shape)}`);
@@ -105,11 +106,13 @@ export function diag(x: Tensor, diagonalOffset = 0): Tensor {
 
 /** Of all elements in a row, the matrix with them on a diagonal. */
 export function diagflat(x: Tensor, offset = 0): Tensor {
+  noMore('diagflat', arguments.length > 2);
   return diagEmbed(checkTensor(x, 'diagflat').ndim === 1 ? x : reshape(x, [x.numel]), { offset });
 }
 
 /** The sum of the main diagonal of a matrix. */
 export function trace(x: Tensor): Tensor {
+  noMore('trace', arguments.length > 1);
   if (checkTensor(x, 'trace').ndim !== 2) throw new ShapeError(`trace: expected a matrix, got ${formatShape(x.shape)}`);
   return sum(diagonal(x));
 }
@@ -120,7 +123,8 @@ export function trace(x: Tensor): Tensor {
 const distances = (rows: number, columns: number, like: Tensor) => sub(iota(columns, like), unsqueeze(iota(rows, like), 1));
 
 function triangle(where: string, inside: (distance: Tensor, offset: number) => Tensor) {
-  return (x: Tensor, diagonalOffset = 0): Tensor => {
+  return function (x: Tensor, diagonalOffset = 0): Tensor {
+    noMore(where, arguments.length > 2);
     checkInteger(diagonalOffset, -Infinity, where, 'diagonal');
     if (checkTensor(x, where).ndim < 2) throw new ShapeError(`${where}: expected at least 2 dimensions, got ${formatShape(x.shape)}`);
     const mask = inside(distances(x.shape.at(-2)!, x.shape.at(-1)!, x), diagonalOffset);

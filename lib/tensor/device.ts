@@ -3,6 +3,7 @@ import { CPU_ID, cudaId, openDevice } from '../native/devices.js';
 import { native } from '../native/binding.js';
 import { cudaStatus } from '../native/cuda.js';
 import { ArgumentError } from '../native/errors.js';
+import { noMore } from '../native/options.js';
 import { throwUntold } from '../native/faults.js';
 
 export type DeviceType = 'cpu' | 'cuda';
@@ -39,6 +40,7 @@ export type DeviceLike = Device | 'cpu' | 'cuda' | 'auto' | `cuda:${number}`;
  * @throws DeviceError when a CUDA device is asked for and cannot be used, saying why and what to do.
  */
 export function device(name: DeviceLike = 'auto'): Device {
+  noMore('device', arguments.length > 1);
   const found = resolve(name);
   openDevice(found.id);
   return found;
@@ -59,6 +61,7 @@ function resolve(name: DeviceLike): Device {
  * @throws the error of an operation that has failed, unless a read of something computed from it has given it already
  */
 export async function synchronize(where: DeviceLike = 'cpu'): Promise<void> {
+  noMore('synchronize', arguments.length > 1);
   const { id } = device(where);
   await native().fence(id);
   throwUntold(id);
@@ -71,6 +74,7 @@ export async function settled({ id }: Device = Device.cpu): Promise<void> {
 
 /** As synchronize(), but blocks the event loop. */
 export function synchronizeSync(where: DeviceLike = 'cpu'): void {
+  noMore('synchronizeSync', arguments.length > 1);
   const { id } = device(where);
   native().wait(id);
   throwUntold(id);

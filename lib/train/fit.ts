@@ -13,6 +13,7 @@ import {
   instance,
   integer,
   kind,
+  noMore,
   number,
   oneOf,
   optionsOf,
@@ -294,6 +295,7 @@ export async function evaluate(
   loader: AsyncIterable<Batch>,
   loss: LossFunction = crossEntropy,
 ): Promise<{ loss: number; accuracy: number | undefined }> {
+  noMore('evaluate', arguments.length > 3);
   if (!(model instanceof Module)) throw new ArgumentError(`evaluate: expected a Module, got ${show(model)}`);
   if (!isIterable(loader)) throw new ArgumentError(`evaluate: expected an iterable of batches, got ${show(loader)}`);
   if (typeof loss !== 'function') throw new ArgumentError(`evaluate: loss must be a function, got ${show(loss)}`);

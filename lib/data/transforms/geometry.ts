@@ -107,8 +107,7 @@ export interface PadOptions {
   /** Default 'constant'. */
   paddingMode?: PaddingMode;
 }
-/** @internal */
-export const padOptions = optionsOf<PadOptions>({ fill, paddingMode: oneOf('constant', 'edge', 'reflect', 'symmetric') });
+const padOptions = optionsOf<PadOptions>({ fill, paddingMode: oneOf('constant', 'edge', 'reflect', 'symmetric') });
 
 /** Pixels added at the edges; a negative padding cuts them off. */
 export class Pad extends Transform {

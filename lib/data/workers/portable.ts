@@ -3,6 +3,7 @@
 // the module's address.
 import { pathToFileURL } from 'node:url';
 import { ArgumentError, LenodeError } from '../../native/errors.js';
+import { noMore } from '../../native/options.js';
 
 /** A dataset or transform that cannot be made again in a worker thread. */
 export class NotPortableError extends ArgumentError {}
@@ -134,6 +135,7 @@ export async function workerDataset<D extends object>(module: URL | string, name
  * @throws ModuleError when the module cannot be loaded or has no such function
  */
 export async function workerFunction<F extends (...args: never[]) => unknown>(module: URL | string, name = 'default'): Promise<F> {
+  noMore('workerFunction', arguments.length > 2);
   const href = address(module);
   const value = await exported(href, name);
   if (typeof value !== 'function') throw new ModuleError(`${href}: '${name}' is no function`);
