@@ -100,7 +100,7 @@ function flattenInto(data: TensorData, shape: Shape, depth: number, out: (number
   const list = data as ArrayLike<TensorData>;
   if ((!Array.isArray(data) && !isTypedArray(data)) || list.length !== shape[depth])
     throw new ShapeError(`tensor: the nested arrays are ragged: expected ${shape[depth]} entries at depth ${depth}`);
-  for (let i = 0; i < list.length; i++) flattenInto(list[i]!, shape, depth + 1, out);
+  for (let i = 0; i < shape[depth]!; i++) flattenInto(list[i]!, shape, depth + 1, out);
 }
 
 function inferDType(data: TensorData, flat: ArrayLike<number | boolean | bigint>): DType {

@@ -89,7 +89,7 @@ function resolveShape(x: Tensor, shape: Shape, where: string): Shape {
     throw new ShapeError(
       `${where}: shape ${formatShape(shape)} does not fit a tensor of shape ${formatShape(x.shape)} (${x.numel} elements)`,
     );
-  return Object.freeze(checkRank(sizes, where));
+  return checkRank(sizes, where);
 }
 
 const reshapeOp = defineOp({
@@ -235,7 +235,7 @@ export function expand(x: Tensor, shape: Shape): Tensor {
     resolved.every((size, i) => Number.isInteger(size) && size >= 0 && (i < extra || x.shape[i - extra] === 1 || x.shape[i - extra] === size));
   if (!fits) throw new ShapeError(`expand: shape ${formatShape(x.shape)} cannot be expanded to ${formatShape(shape)}`);
   checkShape(resolved, 'expand');
-  return sameShape(resolved, x.shape) ? x : expandOp(x, Object.freeze(resolved));
+  return sameShape(resolved, x.shape) ? x : expandOp(x, resolved);
 }
 
 /** expand() to the shape that the tensors have together. */

@@ -113,8 +113,8 @@ export function checkShape(shape: number[], where: string): number[] {
 }
 
 /**
- * Sizes given by a caller, as a copy that nobody can change: the caller's own array may become another shape, but a
- * tensor's memory does not follow.
+ * Sizes given by a caller for new memory, as a copy that nobody can change: the caller's own array may become another
+ * shape, but a tensor's memory does not follow. (Views copy alone: freezing takes as long as a tenth of an operation.)
  */
 export function givenShape(shape: unknown, where: string): number[] {
   if (!Array.isArray(shape)) throw new ArgumentError(`${where}: a shape is an array of sizes, got ${String(shape)}`);
