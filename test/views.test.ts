@@ -234,6 +234,38 @@ const makers: Record<string, Maker> = {
     const sizes = size === 0 ? new Array<number>(chunks).fill(0) : Array.from({ length: Math.ceil(size / each) }, (_, i) => Math.min(each, size - i * each));
     return piece(m, r, dim, sizes, `chunk(${chunks}, ${given})`, (x) => x.chunk(chunks, given));
   }),
+  movedim: along((m, r, source, given) => {
+    const destination = r(m.shape.length);
+    const move = (list: readonly number[], from: number, to: number) => splice(splice(list, from, 1), to, 0, list[from]!);
+    return {
+      text: `movedim(${given}, ${destination})`,
+      apply: (x) => x.movedim(given, destination),
+      model: picked(m, move(m.shape, source, destination), (at) => move(at, destination, source)),
+    };
+  }),
+  diagonal(m, r) {
+    if (m.shape.length < 2) return null;
+    const dim1 = r(m.shape.length);
+    const dim2 = (dim1 + 1 + r(m.shape.length - 1)) % m.shape.length;
+    const offset = r(4) - 1;
+    const [below, above] = [Math.max(-offset, 0), Math.max(offset, 0)];
+    const length = Math.max(Math.min(m.shape[dim1]! - below, m.shape[dim2]! - above), 0);
+    const rest = m.shape.filter((_, d) => d !== dim1 && d !== dim2);
+    const model = picked(m, [...rest, length], (at) => {
+      const others = at.slice(0, -1).values();
+      const i = at.at(-1)!;
+      return m.shape.map((_, d) => (d === dim1 ? i + below : d === dim2 ? i + above : others.next().value!));
+    });
+    return { text: `diagonal(${offset}, ${dim1}, ${dim2})`, apply: (x) => x.diagonal({ offset, dim1, dim2 }), model };
+  },
+  unfold: along((m, r, dim, given, size) => {
+    if (size === 0 || m.shape.length > 6) return null;
+    const [window, step] = [1 + r(size), 1 + r(3)];
+    const shape = [...m.shape.with(dim, Math.floor((size - window) / step) + 1), window];
+    if (product(shape) > MOST_ELEMENTS) return null;
+    const model = picked(m, shape, (at) => at.slice(0, -1).with(dim, at[dim]! * step + at.at(-1)!));
+    return { text: `unfold(${given}, ${window}, ${step})`, apply: (x) => x.unfold(given, window, step), model };
+  }),
   // Not views, but what views meet: copies in other layouts, and the gradient of cat, which is views.
   clone: (m) => ({ text: 'clone()', apply: (x) => x.clone(), model: m }),
   contiguous: (m) => ({ text: 'contiguous()', apply: (x) => x.contiguous(), model: m }),
@@ -241,6 +273,11 @@ const makers: Record<string, Maker> = {
     if (m.shape.length < 3 || m.shape.length > 5) return null;
     return { text: "contiguous('channelsLast')", apply: (x) => x.contiguous('channelsLast'), model: m };
   },
+  flip: along((m, _r, dim, given, size) => ({
+    text: `flip(${given})`,
+    apply: (x) => x.flip(given),
+    model: picked(m, m.shape, (at) => at.with(dim, size - 1 - at[dim]!)),
+  })),
   cat: along((m, _r, dim, given, size) => {
     if (2 * m.from.length > MOST_ELEMENTS) return null;
     const model = picked(m, m.shape.with(dim, 2 * size), (at) => at.with(dim, at[dim]! % Math.max(size, 1)));
