@@ -30,7 +30,10 @@ export abstract class OptionsLoss<A extends Tensor[], O extends LossOptions & { 
 }
 
 // The base class of a loss: its own class gives it a name.
-function lossOf<A extends Tensor[], O extends LossOptions>(loss: (...args: [...A, O?]) => Tensor, checked: OptionsOf<O>) {
+function lossOf<A extends Tensor[], O extends LossOptions>(
+  loss: (...args: [...A, O?]) => Tensor,
+  checked: OptionsOf<O>,
+): new (options?: O) => OptionsLoss<A, O> {
   return class extends OptionsLoss<A, O> {
     constructor(options?: O) {
       super(loss, checked(new.target.name, options, arguments.length > 1), 'weight' in checked.schema);
