@@ -110,9 +110,9 @@ const matrices = {
   addmv: 'addmv(input, mat, vec, {beta, alpha})',
   addr: 'addr(input, vec1, vec2, {beta, alpha})',
   einsum: (l, [operands, equation]) => l.einsum(equation, ...operands),
-  tensordot: 'tensordot(input, other, {dims})',
+  tensordot: 'tensordot(input, other, dims)',
   cdist: 'cdist(x1, x2, {p})',
-  cross: 'cross(input, other, {dim})',
+  cross: 'cross(input, other, dim)',
 };
 
 const shapes = {
@@ -214,7 +214,7 @@ const positions = {
   select_scatter: 'selectScatter(input, src, dim, index)',
   slice_scatter: 'sliceScatter(input, src, dim, start, end, step)',
   diagonal_scatter: 'diagonalScatter(input, src, {offset, dim1, dim2})',
-  __getitem__: blocking((l, [x, index]) => l.index(x, ...[index].flat(1).map(indexOf))),
+  __getitem__: blocking((l, [x, index]) => l.index(x, [index].flat(1).map(indexOf))),
   put: 'put(input, index, source, {accumulate})',
 };
 
