@@ -109,6 +109,11 @@ function checkClasses(input: Tensor, weight: Tensor | null | undefined, where: s
   return classes;
 }
 
+// One class number for each sample, or place in one.
+const labelShape = (input: Tensor): Shape => (input.ndim === 1 ? [] : [input.shape[0]!, ...input.shape.slice(2)]);
+// tensor([0, 1, 2]) is float32.
+const CONVERT = "give tensor(labels, { dtype: 'int64' }) or target.to('int64')";
+
 function classLoss(
   op: typeof crossEntropyOp,
   where: string,
@@ -117,8 +122,8 @@ function classLoss(
   { weight = null, ignoreIndex = -100, reduction, labelSmoothing = 0 }: CrossEntropyOptions,
 ): Tensor {
   if (target.dtype !== 'int64' && target.dtype !== 'int32' && target.dtype !== 'uint8')
-    throw new DTypeError(`${where}: targets that are class numbers must be int64, int32 or uint8, got ${target.dtype}`);
-  const shape = input.ndim === 1 ? [] : [input.shape[0]!, ...input.shape.slice(2)];
+    throw new DTypeError(`${where}: targets that are class numbers must be int64, int32 or uint8, got ${target.dtype}; ${CONVERT}`);
+  const shape = labelShape(input);
   if (!sameShape(target.shape, shape))
     throw new ShapeError(
       `${where}: expected target ${formatShape(shape)} for input ${formatShape(input.shape)}, got ${formatShape(target.shape)}`,
@@ -157,7 +162,7 @@ function softCrossEntropy(input: Tensor, target: Tensor, options: CrossEntropyOp
   if (!sameShape(input.shape, target.shape))
     throw new ShapeError(
       `crossEntropy: targets that are probabilities must have the input's shape ${formatShape(input.shape)}, ` +
-        `got ${formatShape(target.shape)}`,
+        `got ${formatShape(target.shape)}${sameShape(target.shape, labelShape(input)) ? `; for class numbers ${CONVERT}` : ''}`,
     );
   if (options.ignoreIndex !== undefined && options.ignoreIndex >= 0)
     throw new ArgumentError('crossEntropy: ignoreIndex is for targets that are class numbers');
