@@ -136,7 +136,7 @@ class UserContext implements FunctionContext<unknown> {
     this.#ctx.save(...tensors);
   }
   get saved(): Tensor[] {
-    return Array.from({ length: this.#count }, (_, i) => this.#ctx.saved(i));
+    return Array.from({ length: this.#count }, (_, i) => this.#ctx.constant(i)); // as in PyTorch, what else was saved is a constant
   }
 }
 

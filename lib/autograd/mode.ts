@@ -110,6 +110,11 @@ export function inferenceMode<R>(body: () => R): R {
   return recording.with('inference', body);
 }
 
+/** enableGrad for lenode's own synchronous bodies. */
+export function withGrad<R>(body: () => R): R {
+  return recording.withSync(unlessInference('on'), body);
+}
+
 /** noGrad for lenode's own synchronous bodies. */
 export function withoutGrad<R>(body: () => R): R {
   return recording.withSync(unlessInference('off'), body);

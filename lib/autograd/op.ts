@@ -9,6 +9,7 @@ import { isFloating, type DType } from '../tensor/dtype.js';
 import type { Device } from '../tensor/device.js';
 import type { Shape } from '../tensor/shape.js';
 import { markOrigin } from './anomaly.js';
+import { derive, isDeriving, refuseOpaque, within } from './deriving.js';
 import { isGradEnabled } from './mode.js';
 import { saveElsewhere, Segment } from './recompute.js';
 
@@ -18,6 +19,8 @@ export class Context<P = unknown> {
   private versions: number[] | null = null;
   private kept: P | undefined;
   private released = false;
+  // A bit for each saved tensor that is neither an argument nor a result: how it came about is not recorded.
+  private opaque = 0;
   /** Which of the tensor arguments need a gradient. */
   needs: boolean[] = [];
   /** @internal */
@@ -31,7 +34,7 @@ export class Context<P = unknown> {
 
   /** Saves tensors: inputs or outputs of the operation, or extra results. */
   save(...tensors: Tensor[]): void {
-    if (this.recording && !saveElsewhere(this, tensors)) this.store(tensors);
+    if (this.recording && (!saveElsewhere(this, tensors) || Segment.keepsHistory)) this.store(tensors);
   }
 
   /** @internal */
@@ -47,7 +50,7 @@ export class Context<P = unknown> {
    * the native operation (on the CPU) makes it, which saves rounding it and a pass over memory.
    */
   gradientDType(i: number, { dtype, device }: Tensor): DType {
-    return device.type === 'cpu' ? (this.edges[i]?.wider ?? dtype) : dtype;
+    return device.type === 'cpu' && !isDeriving() ? (this.edges[i]?.wider ?? dtype) : dtype;
   }
 
   /** Keeps what is not a tensor. */
@@ -59,9 +62,29 @@ export class Context<P = unknown> {
     return this.kept as P;
   }
 
-  /** @throws AutogradError if the tensor's values were changed in place since it was saved. */
+  /** @internal Looks for saved tensors whose history is not recorded. */
+  mark(inputs: readonly unknown[]): void {
+    const { tensors } = this;
+    if (!tensors) return;
+    for (let i = 0; i < tensors.length; i++) {
+      const t = tensors[i]!;
+      if (!t.requiresGrad && isFloating(t.dtype) && !inputs.includes(t)) this.opaque |= 1 << i;
+    }
+  }
+
+  /**
+   * A saved tensor.
+   * @throws AutogradError if its values were changed in place since; if its gradient's gradient is asked for and it is
+   * neither an argument nor a result
+   */
   saved(i: number): Tensor {
-    if (!this.tensors && !this.released) Segment.restore(this);
+    if (isDeriving() && this.opaque & (1 << i)) refuseOpaque(this.name);
+    return this.constant(i);
+  }
+
+  /** As saved(), of a tensor that gradients of gradients need not pass through. */
+  constant(i: number): Tensor {
+    if (!this.tensors && !this.released) Segment.restore(this, isDeriving());
     const t = this.tensors?.[i];
     if (!t) throw new AutogradError(`${this.name}: backward was called twice through the same computation`);
     if (t.version.count !== this.versions![i])
@@ -147,7 +170,12 @@ export class Node implements GradNode {
     private readonly spec: OpSpec<never, OpResult, unknown>,
   ) {}
 
-  apply(grads: readonly (Tensor | null)[]): readonly (Tensor | null)[] {
+  /** @param createGraph record how the gradients are computed */
+  apply(grads: readonly (Tensor | null)[], createGraph = false): readonly (Tensor | null)[] {
+    return createGraph ? derive(this.name, () => this.gradients(grads)) : this.gradients(grads);
+  }
+
+  private gradients(grads: readonly (Tensor | null)[]): readonly (Tensor | null)[] {
     const { spec, ctx, edges } = this;
     if (spec.backward) return spec.backward(grads, ctx);
     const grad = grads[0]!;
@@ -198,7 +226,7 @@ export function defineOp<A extends readonly unknown[], R extends OpResult, P = u
         break;
       }
     }
-    if (!needed || !isGradEnabled()) return spec.forward(unrecorded, ...args);
+    if (!needed || !isGradEnabled()) return isDeriving() ? within(() => spec.forward(unrecorded, ...args)) : spec.forward(unrecorded, ...args);
 
     const ctx = new Context<P>(spec.name, true);
     const edges = new Array<Edge | null>(n);
@@ -209,7 +237,7 @@ export function defineOp<A extends readonly unknown[], R extends OpResult, P = u
       edges[i] = needs ? edgeTo(t) : null;
     }
     ctx.edges = edges;
-    const result = spec.forward(ctx, ...args);
+    const result = isDeriving() ? within(() => spec.forward(ctx, ...args)) : spec.forward(ctx, ...args);
     record(result, spec, ctx, edges, inputs);
     return result;
   };
@@ -242,4 +270,16 @@ function record<A extends readonly unknown[], R extends OpResult, P>(
     t.gradFn = node;
     t.outputIndex = i;
   });
+  ctx.mark(inputs);
+}
+
+/**
+ * As defineOp(), for what gradients are made of: it is recorded only where a gradient is to be differentiated itself, and
+ * costs nothing elsewhere.
+ */
+export function defineKernel<A extends readonly unknown[], R extends OpResult, P = undefined>(
+  spec: OpSpec<A, R, P>,
+): (...args: A) => R {
+  const recorded = defineOp(spec);
+  return (...args: A): R => (isDeriving() ? recorded(...args) : spec.forward(unrecorded, ...args));
 }

@@ -6,6 +6,7 @@ import { AutogradError } from '../native/errors.js';
 import type { DType } from '../tensor/dtype.js';
 import { sameShape, type Shape } from '../tensor/shape.js';
 import type { StorageVersion, Tensor } from '../tensor/tensor.js';
+import { within } from './deriving.js';
 
 /** What an operation saves into; see Context. */
 export interface SaveTarget {
@@ -54,6 +55,8 @@ export function saveElsewhere(target: SaveTarget, tensors: Tensor[]): boolean {
 /** Part of a computation whose saved tensors are computed again. */
 export class Segment {
   readonly #slots: Slot[] = [];
+  /** Whether what is computed again is to be recorded, too. */
+  static keepsHistory = false;
   static readonly #owners = new WeakMap<SaveTarget, Segment>();
 
   /** @param again does what record() was given once more */
@@ -68,9 +71,16 @@ export class Segment {
   }
 
   /** Computes again what `target` saved, together with everything else of its segment. */
-  static restore(target: SaveTarget): void {
+  static restore(target: SaveTarget, withHistory: boolean): void {
     const segment = Segment.#owners.get(target);
-    if (segment) segment.#restore();
+    if (!segment) return;
+    const before = Segment.keepsHistory;
+    Segment.keepsHistory = withHistory;
+    try {
+      within(() => segment.#restore());
+    } finally {
+      Segment.keepsHistory = before;
+    }
   }
 
   #restore(): void {

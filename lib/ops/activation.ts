@@ -8,6 +8,7 @@ import { formatShape, type Shape } from '../tensor/shape.js';
 import { checkTensor, viewOf, type Tensor } from '../tensor/tensor.js';
 import { checkFloat, checkNumber, checkSameDType } from './checks.js';
 import { binaryKernel, sumTo, ternaryKernel } from './kernels.js';
+import { reshapeKernel } from './view.js';
 import { abs, add, div } from './pointwise.js';
 import { by, unary, type Unary } from './unary.js';
 
@@ -191,7 +192,7 @@ const expandSlopes = defineOp({
     ctx.keep(weight.shape);
     return viewOf(weight, shape, shape.map((n) => (n === 1 ? 1 : weight.strides[0]!)));
   },
-  gradients: [(g, ctx) => viewOf(g, ctx.params, ctx.params.map(() => 1))],
+  gradients: [(g, ctx) => reshapeKernel(g, ctx.params)],
 });
 
 /**

@@ -4,7 +4,7 @@ import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
 import { kind } from '../native/options.js';
 import { isFloating } from '../tensor/dtype.js';
 import { channelsLastStrides, contiguousStrides, formatShape, isChannelsLast, isContiguous, type Shape } from '../tensor/shape.js';
-import { viewOf, type Tensor } from '../tensor/tensor.js';
+import type { Tensor } from '../tensor/tensor.js';
 
 /** One number for every spatial dimension, or one each. */
 export type Sizes = number | readonly number[];
@@ -78,14 +78,4 @@ export function checkBatched(x: Tensor, count: number, where: string, dims: stri
 export function stridesAs(x: Tensor, shape: Shape): readonly number[] {
   const last = isChannelsLast(x.shape, x.strides) && !isContiguous(x.shape, x.strides);
   return last ? channelsLastStrides(shape) : contiguousStrides(shape);
-}
-
-/** x with a dimension of size 1 before `at`; a view. */
-export function withDim(x: Tensor, at: number): Tensor {
-  return viewOf(x, x.shape.toSpliced(at, 0, 1), x.strides.toSpliced(at, 0, at < x.ndim ? x.shape[at]! * x.strides[at]! : 1));
-}
-
-/** x without its dimension `at` of size 1; a view. */
-export function withoutDim(x: Tensor, at: number): Tensor {
-  return viewOf(x, x.shape.toSpliced(at, 1), x.strides.toSpliced(at, 1));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Convolutions and transposed convolutions of one to three spatial dimensions. Their results are channels-last in
 // memory whatever the input's layout: that is what oneDNN and cuDNN run fastest, and no layer after them reorders.
-import { defineOp, type Context } from '../autograd/op.js';
+import { defineKernel, defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
 import { checked, number, oneOf, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
@@ -11,11 +11,11 @@ import { channelsLastStrides, checkShape, formatShape, isDense, stridesLike, typ
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { lower } from './autocast.js';
 import { checkBatched, checkFloat, checkInteger, checkSameDType, checkSizes, sizes, type Sizes } from './checks.js';
-import { binaryKernel, reduceKernel } from './kernels.js';
+import { binaryKernel, expandView, reduceKernel } from './kernels.js';
 import { add } from './pointwise.js';
 import { channelsBehind, channelsFirst, namedPadding, type NamedPadding } from './layout.js';
 import { pad } from './pad.js';
-import { permute, reshape, squeeze, unsqueeze } from './view.js';
+import { permute, reshape, reshapeKernel, squeeze, unsqueeze } from './view.js';
 
 export interface ConvOptions {
   /** Steps of the window. Default 1. */
@@ -76,30 +76,80 @@ function attributesOf({ stride: s, padding: p, dilation: d, groups }: Window): A
 
 // ---- without autograd: every gradient of a convolution or of its transpose is one of these ------------------------
 
-function convKernel(x: Tensor, weight: Tensor, bias: Tensor | null, shape: Shape, attrs: Attributes, relu: boolean): Tensor {
-  const y = fresh(shape, x.dtype, x.device, channelsLastStrides(shape));
-  run(Op.conv, [x, weight, bias], [y], [...attrs, relu ? 1 : 0]);
-  return y;
-}
+const convKernel: (
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+  shape: Shape,
+  attrs: Attributes,
+  relu: boolean,
+) => Tensor = defineKernel({
+  name: 'conv',
+  inputs: 3,
+  forward(ctx: Context<Attributes>, x: Tensor, weight: Tensor, bias: Tensor | null, shape: Shape, attrs: Attributes, relu: boolean): Tensor {
+    ctx.save(x, weight);
+    ctx.keep(attrs);
+    const y = fresh(shape, x.dtype, x.device, channelsLastStrides(shape));
+    run(Op.conv, [x, weight, bias], [y], [...attrs, relu ? 1 : 0]);
+    return y;
+  },
+  // Of a convolution without relu: no other is part of a gradient.
+  backward([g], ctx) {
+    const [x, weight, attrs] = [ctx.saved(0), ctx.saved(1), ctx.params];
+    return [
+      ctx.needs[0] ? inputKernel(g!, weight, x.shape, gradientStrides(x), attrs) : null,
+      ctx.needs[1] ? weightKernel(g!, x, weight, { weight: weight.dtype, bias: null }, attrs)[0]! : null,
+      ctx.needs[2] ? channelSum(g!) : null,
+    ];
+  },
+});
 
-function inputKernel(grad: Tensor, weight: Tensor, shape: Shape, strides: readonly number[], attrs: Attributes): Tensor {
-  const dX = fresh(shape, grad.dtype, grad.device, strides);
-  run(Op.convBackwardInput, [grad, weight], [dX], attrs);
-  return dX;
-}
+const inputKernel: (grad: Tensor, weight: Tensor, shape: Shape, strides: readonly number[], attrs: Attributes) => Tensor = defineKernel({
+  name: 'convTranspose',
+  forward(ctx: Context<Attributes>, grad: Tensor, weight: Tensor, shape: Shape, strides: readonly number[], attrs: Attributes): Tensor {
+    ctx.save(grad, weight);
+    ctx.keep(attrs);
+    const dX = fresh(shape, grad.dtype, grad.device, strides);
+    run(Op.convBackwardInput, [grad, weight], [dX], attrs);
+    return dX;
+  },
+  gradients: [
+    (g, ctx) => convKernel(g, ctx.saved(1), null, ctx.saved(0).shape, ctx.params, false),
+    (g, ctx) => {
+      const weight = ctx.saved(1);
+      return weightKernel(ctx.saved(0), g, weight, { weight: weight.dtype, bias: null }, ctx.params)[0]!;
+    },
+  ],
+});
 
-/** Of the gradients that are wanted. */
+/** Of the gradients that are wanted; null for a bias that needs none. */
 interface GradientDTypes {
   weight: DType;
   bias: DType | null;
 }
 
-function weightKernel(grad: Tensor, x: Tensor, weight: Tensor, types: GradientDTypes, attrs: Attributes): [Tensor, Tensor | null] {
-  const dWeight = fresh(weight.shape, types.weight, weight.device, stridesLike(weight.shape, weight.strides));
-  const dBias = types.bias ? fresh([weight.shape[0]!], types.bias, weight.device) : null;
-  run(Op.convBackwardWeight, [grad, x], [dWeight, dBias], attrs);
-  return [dWeight, dBias];
-}
+// The gradients of weight and bias; `weight` lends its shape and layout.
+const weightKernel: (grad: Tensor, x: Tensor, weight: Tensor, types: GradientDTypes, attrs: Attributes) => readonly Tensor[] = defineKernel({
+  name: 'conv',
+  inputs: 2,
+  forward(ctx: Context<Attributes>, grad: Tensor, x: Tensor, weight: Tensor, types: GradientDTypes, attrs: Attributes): readonly Tensor[] {
+    ctx.save(grad, x);
+    ctx.keep(attrs);
+    const dWeight = fresh(weight.shape, types.weight, weight.device, stridesLike(weight.shape, weight.strides));
+    const dBias = types.bias ? fresh([weight.shape[0]!], types.bias, weight.device) : null;
+    run(Op.convBackwardWeight, [grad, x], [dWeight, dBias], attrs);
+    return dBias ? [dWeight, dBias] : [dWeight];
+  },
+  backward([gWeight, gBias], ctx) {
+    const [grad, x, attrs] = [ctx.saved(0), ctx.saved(1), ctx.params];
+    let dGrad = gWeight && ctx.needs[0] ? convKernel(x, gWeight, gBias ?? null, grad.shape, attrs, false) : null;
+    if (!dGrad && gBias) dGrad = expandView(reshapeKernel(gBias, grad.shape.map((n, i) => (i === 1 ? n : 1))), grad.shape);
+    return [
+      ctx.needs[0] ? dGrad : null,
+      ctx.needs[1] && gWeight ? inputKernel(grad, gWeight, x.shape, gradientStrides(x), attrs) : null,
+    ];
+  },
+});
 
 // The gradient of a bias of one number per channel.
 function channelSum(grad: Tensor): Tensor {
@@ -326,7 +376,7 @@ const convTransposeOp = (name: string) => defineOp({
     const types = { weight: ctx.gradientDType(1, weight), bias: null };
     return [
       ctx.needs[0] ? convKernel(g!, weight, null, x.shape, attrs, false) : null,
-      ctx.needs[1] ? weightKernel(ctx.saved(0), g!, weight, types, attrs)[0] : null,
+      ctx.needs[1] ? weightKernel(ctx.saved(0), g!, weight, types, attrs)[0]! : null,
     ];
   },
 });

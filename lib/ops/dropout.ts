@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { defineOp, type Context } from '../autograd/op.js';
+import { defineKernel, defineOp, type Context } from '../autograd/op.js';
 import { ShapeError } from '../native/errors.js';
 import { boolean, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
@@ -20,14 +20,19 @@ function drop(x: Tensor, y: Tensor, p: number): Tensor {
   return mask;
 }
 
-const gradients = [
-  (g: Tensor, ctx: Context<number>) => {
-    const mask = ctx.saved(0);
+const backwardKernel: (g: Tensor, mask: Tensor, p: number) => Tensor = defineKernel({
+  name: 'dropout',
+  forward(ctx: Context<number>, g: Tensor, mask: Tensor, p: number): Tensor {
+    ctx.save(mask);
+    ctx.keep(p);
     const dX = fresh(g.shape, g.dtype, g.device, mask.strides);
-    run(Op.dropoutBackward, [g, mask], [dX], [ctx.params]);
+    run(Op.dropoutBackward, [g, mask], [dX], [p]);
     return dX;
   },
-];
+  gradients: [(g, ctx) => backwardKernel(g, ctx.saved(0), ctx.params)],
+});
+
+const gradients = [(g: Tensor, ctx: Context<number>) => backwardKernel(g, ctx.saved(0), ctx.params)];
 
 const dropoutOp = defineOp({
   name: 'dropout',

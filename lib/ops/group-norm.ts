@@ -2,6 +2,8 @@
 // Normalisation by sample: of groups of channels, of the last dimensions, of single channels. One native operation
 // serves all: a layer is a group of one row, an instance a group of one channel.
 import { withoutGrad } from '../autograd/mode.js';
+import { isDeriving } from '../autograd/deriving.js';
+import { gradientsOf } from '../autograd/engine.js';
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
 import { boolean, number, optionsOf } from '../native/options.js';
@@ -12,32 +14,51 @@ import { givenShape, formatShape, sameShape, type Shape } from '../tensor/shape.
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { checkFloat, checkInteger, checkNumber } from './checks.js';
 import { add_, mul_ } from './inplace.js';
-import { batchNormFused, checkRank, checkVector, dense, freshLike, freshVector, laidOutAs, statisticsDType } from './normalization.js';
-import { mul } from './pointwise.js';
+import { batchNormFused, checkRank, checkVector, dense, freshLike, freshVector, laidOutAs, normalizedBy, statisticsDType } from './normalization.js';
+import { fullKernel } from './kernels.js';
+import { add, mul } from './pointwise.js';
 import { cast } from './promote.js';
 import { mean as meanOf, variance } from './reduce.js';
 import { reshape } from './view.js';
 
 interface GroupsKept {
   readonly groups: number;
+  readonly eps: number;
   readonly weight: boolean;
   readonly bias: { shape: Shape; dtype: DType } | null;
+}
+
+// The gradients by a formula, where they are to be differentiated themselves.
+function recordedGradients(grad: Tensor, ctx: Context<GroupsKept>): (Tensor | null)[] {
+  const { groups, eps, weight: hasWeight, bias } = ctx.params;
+  const x = ctx.saved(0);
+  const byChannel = (t: Tensor) => reshape(t, x.shape.map((n, i) => (i === 1 ? n : 1)));
+  const grouped = [x.shape[0]!, groups, x.numel / Math.max(1, x.shape[0]! * groups)];
+  const formula = (t: Tensor, w: Tensor | null, b: Tensor | null): Tensor => {
+    let y = reshape(normalizedBy(reshape(t, grouped), [2], eps), x.shape);
+    if (w) y = mul(y, byChannel(w));
+    if (b) y = add(y, byChannel(b));
+    return cast(y, t.dtype);
+  };
+  // Its value does not matter for any gradient.
+  const anyBias = ctx.needs[2] ? fullKernel(bias!.shape, 0, bias!.dtype, x.device).requiresGrad_() : null;
+  return gradientsOf(formula, [x, hasWeight ? ctx.saved(3) : null, anyBias], ctx.needs, grad);
 }
 
 const groupNormOp = (name: string) => defineOp({
   name,
   inputs: 3,
   forward(ctx: Context<GroupsKept>, x: Tensor, weight: Tensor | null, bias: Tensor | null, groups: number, eps: number): Tensor {
-    const input = dense(x);
-    const y = freshLike(input);
+    const y = freshLike(x);
     const statistic = () => fresh([x.shape[0]!, groups], statisticsDType(x.dtype), x.device);
     const [mean, invStd] = [statistic(), statistic()];
-    run(Op.groupNorm, [input, weight, bias], [y, mean, invStd], [groups, eps]);
-    ctx.keep({ groups, weight: weight !== null, bias });
-    ctx.save(input, mean, invStd, weight ?? input);
+    run(Op.groupNorm, [x, weight, bias], [y, mean, invStd], [groups, eps]);
+    ctx.keep({ groups, eps, weight: weight !== null, bias });
+    ctx.save(x, mean, invStd, weight ?? x);
     return y;
   },
   backward([grad], ctx) {
+    if (isDeriving()) return recordedGradients(grad!, ctx);
     const { groups, weight: hasWeight, bias } = ctx.params;
     const [needsX, needsWeight, needsBias] = ctx.needs;
     const x = ctx.saved(0);
@@ -92,7 +113,7 @@ export function groupNorm(
   if (bias) checkVector(x, bias, where, 'bias');
   if (x.numel === numGroups)
     throw new ShapeError(`${where}: more than one value per group is needed, got input ${formatShape(x.shape)}`);
-  return groupNormCall(x, weight, bias, numGroups, eps);
+  return groupNormCall(dense(x), weight, bias, numGroups, eps);
 }
 
 /**
@@ -136,7 +157,7 @@ export function layerNorm(
     checkVector(flat, result, where, name);
     return result;
   };
-  return reshape(layerNormCall(flat, vector(weight, 'weight'), vector(bias, 'bias'), 1, eps), x.shape);
+  return reshape(layerNormCall(dense(flat), vector(weight, 'weight'), vector(bias, 'bias'), 1, eps), x.shape);
 }
 
 export interface InstanceNormOptions extends NormOptions {
@@ -215,5 +236,5 @@ export function instanceNormFrom(
       if (runningMean) update(runningMean, (t) => meanOf(t, spatial));
       if (runningVar) update(runningVar, (t) => variance(t, spatial));
     });
-  return channels === 0 ? x : instanceNormCall(x, weight, bias, channels, eps);
+  return channels === 0 ? x : instanceNormCall(dense(x), weight, bias, channels, eps);
 }

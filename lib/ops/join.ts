@@ -7,8 +7,9 @@ import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { promoteDTypes, type DType } from '../tensor/dtype.js';
 import { checkShape, formatShape, normalizeDim, sameShape, type Shape } from '../tensor/shape.js';
-import { checkTensor, fresh, viewOf, type Tensor } from '../tensor/tensor.js';
-import { stridesAs, withDim, withoutDim } from './checks.js';
+import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
+import { stridesAs } from './checks.js';
+import { partKernels, sliceOf, withDim, withoutDim } from './kernels.js';
 import { cast } from './promote.js';
 
 interface Kept {
@@ -19,6 +20,8 @@ interface Kept {
 
 // A native call's operands lie in a buffer of fixed length.
 const MAX_OPERANDS = 1 << 15;
+
+const { part: slice } = partKernels('cat', sliceOf);
 
 const joinOp = defineOp({
   name: 'cat',
@@ -37,10 +40,9 @@ const joinOp = defineOp({
     const { dim, sizes, stacked } = ctx.params;
     let start = 0;
     return sizes.map((size, i) => {
-      const offset = size === 0 ? 0 : start * g!.strides[dim]!;
       start += size;
       if (!ctx.needs[i]) return null;
-      const part = viewOf(g!, g!.shape.with(dim, size), g!.strides, offset);
+      const part = slice(g!, { dim, start: start - size, length: size, step: 1 });
       return stacked ? withoutDim(part, dim) : part;
     });
   },

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Losses of classification into one of several classes.
 import { isGradEnabled } from '../autograd/mode.js';
+import { isDeriving } from '../autograd/deriving.js';
+import { gradientsOf } from '../autograd/engine.js';
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../native/errors.js';
 import { checked, number, optionsOf } from '../native/options.js';
@@ -11,12 +13,14 @@ import { formatShape, sameShape, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
 import { checkFloat, checkNumber, checkSameDType } from './checks.js';
-import { like } from './kernels.js';
+import { fullKernel, like } from './kernels.js';
 import { checkReduction, reductions, lossOptions, type LossOptions } from './loss-options.js';
-import { add, mul, neg } from './pointwise.js';
+import { gather, indexSelect } from './pick.js';
+import { add, div, mul, ne, neg, where } from './pointwise.js';
+import { cast } from './promote.js';
 import { mean, sum } from './reduce.js';
 import { logSoftmax } from './softmax.js';
-import { reshape } from './view.js';
+import { reshape, squeeze, unsqueeze } from './view.js';
 
 export interface NllLossOptions extends LossOptions {
   /** [C]: how much each class counts. Default: all alike. */
@@ -45,6 +49,26 @@ interface ClassKept {
 // What the native losses accumulate in.
 const accumulator = (dtype: DType): DType => (dtype === 'float16' || dtype === 'bfloat16' ? 'float32' : dtype);
 
+// What the native losses compute, from operations that are recorded.
+function formula(logProbs: Tensor, target: Tensor, weight: Tensor | null, kept: ClassKept): Tensor {
+  const { reduction, ignoreIndex, labelSmoothing } = kept;
+  const dim = logProbs.ndim === 1 ? 0 : 1;
+  const classes = logProbs.shape[dim]!;
+  const wide = cast(target, 'int64');
+  const counts = ne(wide, ignoreIndex);
+  const labels = where(counts, wide, 0);
+  const one = cast(counts, logProbs.dtype);
+  const weights = weight ? mul(one, reshape(indexSelect(weight, 0, reshape(labels, [labels.numel])), labels.shape)) : one;
+  let losses = neg(mul(squeeze(gather(logProbs, dim, unsqueeze(labels, dim)), dim), weights));
+  if (labelSmoothing > 0) {
+    const all = weight ? mul(logProbs, reshape(weight, logProbs.shape.map((_, i) => (i === dim ? classes : 1)))) : logProbs;
+    const even = neg(mul(sum(all, dim), one));
+    losses = add(mul(losses, 1 - labelSmoothing), mul(even, labelSmoothing / classes));
+  }
+  if (reduction === 0) return losses;
+  return reduction === 2 ? sum(losses) : div(sum(losses), sum(weights));
+}
+
 const crossEntropyOp = defineOp({
   name: 'crossEntropy',
   forward(ctx: Context<ClassKept>, logits: Tensor, target: Tensor, weight: Tensor | null, kept: ClassKept): Tensor {
@@ -62,6 +86,11 @@ const crossEntropyOp = defineOp({
     (g, ctx) => {
       const { reduction, ignoreIndex, labelSmoothing, weighted } = ctx.params;
       const logits = ctx.saved(0);
+      if (isDeriving()) {
+        const weight = weighted ? ctx.saved(4) : null;
+        const loss = (x: Tensor) => formula(logSoftmax(x, x.ndim === 1 ? 0 : 1), ctx.saved(1), weight, ctx.params);
+        return gradientsOf(loss, [logits], ctx.needs, g)[0]!;
+      }
       const dLogits = like(logits);
       const inputs = [g, logits, ctx.saved(1), weighted ? ctx.saved(4) : null, ctx.saved(2), ctx.saved(3)] as const;
       run(Op.crossEntropyBackward, [...inputs], [dLogits], [reduction, ignoreIndex, labelSmoothing]);
@@ -85,6 +114,12 @@ const nllLossOp = defineOp({
   gradients: [
     (g, ctx) => {
       const { reduction, ignoreIndex, shape, weighted } = ctx.params;
+      if (isDeriving()) {
+        // It is linear: where it is differentiated does not matter.
+        const at = fullKernel(shape, 0, g.dtype, g.device).requiresGrad_();
+        const loss = (x: Tensor) => formula(x, ctx.saved(0), weighted ? ctx.saved(2) : null, ctx.params);
+        return gradientsOf(loss, [at], [true], g)[0]!;
+      }
       const dLogProbs = fresh(shape, g.dtype, g.device);
       run(Op.nllLossBackward, [g, ctx.saved(0), weighted ? ctx.saved(2) : null, ctx.saved(1)], [dLogProbs], [reduction, ignoreIndex]);
       return dLogProbs;

@@ -1,46 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matrix products and the fully connected layer.
-import { defineOp, type Context } from '../autograd/op.js';
+import { defineKernel, defineOp, type Context } from '../autograd/op.js';
 import { DTypeError, ShapeError } from '../native/errors.js';
 import { noMore } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
-import { broadcastShapes, checkShape, contiguousStrides, formatShape, isContiguous, numelOf, sameShape, type Shape } from '../tensor/shape.js';
-import { checkTensor, fresh, viewOf, type Tensor } from '../tensor/tensor.js';
+import type { DType } from '../tensor/dtype.js';
+import { broadcastShapes, checkShape, formatShape, numelOf, sameShape, type Shape } from '../tensor/shape.js';
+import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { lower } from './autocast.js';
-import { checkFloat, checkSameDType, withDim } from './checks.js';
-import { binaryKernel, copyKernel, expandView, reduceKernel, sumTo } from './kernels.js';
+import { checkFloat, checkSameDType } from './checks.js';
+import { binaryKernel, expandView, reduceKernel, sumTo, withDim } from './kernels.js';
+import { permuteKernel, reshapeKernel } from './view.js';
 
 // ---- without autograd --------------------------------------------------------------------------------------------
 
-// All but the last dimension as one: a view if x is row-major, else of a copy. A vector is one row.
+// All but the last dimension as one: a view where x's strides allow it. A vector is one row.
 function rows(x: Tensor): Tensor {
   if (x.ndim === 2) return x;
-  if (x.ndim === 1) return withDim(x, 0);
-  const shape = [numelOf(x.shape.slice(0, -1)), x.shape[x.ndim - 1]!];
-  const source = isContiguous(x.shape, x.strides) ? x : copyKernel(x, x.dtype, contiguousStrides(x.shape));
-  return viewOf(source, shape, contiguousStrides(shape));
+  return x.ndim === 1 ? withDim(x, 0) : reshapeKernel(x, [numelOf(x.shape.slice(0, -1)), x.shape[x.ndim - 1]!]);
 }
 
 function swapped(x: Tensor): Tensor {
-  const swap = (list: readonly number[]) => [...list.slice(0, -2), list[list.length - 1]!, list[list.length - 2]!];
-  return viewOf(x, swap(x.shape), swap(x.strides));
+  return permuteKernel(x, x.shape.map((_, i) => (i < x.ndim - 2 ? i : 2 * x.ndim - 3 - i)));
 }
 
 function reshaped(x: Tensor, shape: Shape): Tensor {
-  return sameShape(x.shape, shape) ? x : viewOf(x, shape, contiguousStrides(shape)); // x is a fresh result
+  return sameShape(x.shape, shape) ? x : reshapeKernel(x, shape);
 }
 
 // a [..., M, K] times b [..., K, N], at least two dimensions each.
-function product(a: Tensor, b: Tensor): Tensor {
-  const [m, k] = a.shape.slice(-2) as [number, number];
-  const n = b.shape[b.ndim - 1]!;
-  if (b.ndim === 2 && a.ndim > 2) return reshaped(product(rows(a), b), [...a.shape.slice(0, -1), n]);
-  const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), 'matmul');
-  const y = fresh(checkShape([...batch, m, n], 'matmul'), a.dtype, a.device);
-  const [left, right] = batch.length ? [expandView(a, [...batch, m, k]), expandView(b, [...batch, k, n])] : [a, b];
-  run(Op.matmul, [left, right], [y], []);
-  return y;
+const product: (a: Tensor, b: Tensor) => Tensor = defineKernel({
+  name: 'matmul',
+  forward(ctx: Context, a: Tensor, b: Tensor): Tensor {
+    ctx.save(a, b);
+    const [m, k] = a.shape.slice(-2) as [number, number];
+    const n = b.shape[b.ndim - 1]!;
+    if (b.ndim === 2 && a.ndim > 2) return reshaped(product(rows(a), b), [...a.shape.slice(0, -1), n]);
+    const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), 'matmul');
+    const y = fresh(checkShape([...batch, m, n], 'matmul'), a.dtype, a.device);
+    const [left, right] = batch.length ? [expandView(a, [...batch, m, k]), expandView(b, [...batch, k, n])] : [a, b];
+    run(Op.matmul, [left, right], [y], []);
+    return y;
+  },
+  gradients: [(g, ctx) => leftGradient(g, ctx.saved(0), ctx.saved(1)), (g, ctx) => rightGradient(g, ctx.saved(0), ctx.saved(1))],
+});
+
+function leftGradient(g: Tensor, a: Tensor, b: Tensor): Tensor {
+  return sumTo(product(g, swapped(b)), a.shape);
+}
+
+function rightGradient(g: Tensor, a: Tensor, b: Tensor): Tensor {
+  // One product over all rows where b was the same for every matrix of a.
+  const full = b.ndim === 2 ? product(swapped(rows(a)), rows(g)) : product(swapped(a), g);
+  return sumTo(full, b.shape);
 }
 
 // Vectors as the matrices that they stand for.
@@ -60,14 +73,11 @@ const matmulOp = defineOp({
   gradients: [
     (g, ctx) => {
       const [a, b, grad] = operands(g, ctx);
-      return asVector(sumTo(product(grad, swapped(rightMatrix(b))), leftMatrix(a).shape), a);
+      return reshaped(leftGradient(grad, leftMatrix(a), rightMatrix(b)), a.shape);
     },
     (g, ctx) => {
       const [a, b, grad] = operands(g, ctx);
-      const left = leftMatrix(a);
-      // One product over all rows where b was the same for every matrix of a.
-      const full = b.ndim <= 2 ? product(swapped(rows(left)), rows(grad)) : product(swapped(left), grad);
-      return asVector(sumTo(full, rightMatrix(b).shape), b);
+      return reshaped(rightGradient(grad, leftMatrix(a), rightMatrix(b)), b.shape);
     },
   ],
 });
@@ -79,11 +89,6 @@ function operands(g: Tensor, ctx: Context): [a: Tensor, b: Tensor, grad: Tensor]
   if (b.ndim === 1) grad = withDim(grad, grad.ndim);
   if (a.ndim === 1) grad = withDim(grad, grad.ndim - 1);
   return [a, b, grad];
-}
-
-// A gradient in the shape of its operand, which may be a vector.
-function asVector(d: Tensor, operand: Tensor): Tensor {
-  return operand.ndim === 1 ? viewOf(d, operand.shape, [1]) : d;
 }
 
 function checkOperands(a: Tensor, b: Tensor, where: string): void {
@@ -145,10 +150,38 @@ function product2(a: Tensor, b: Tensor, rank: number, where: string, expected: s
 
 // ---- linear --------------------------------------------------------------------------------------------------------
 
+/** Of the gradients that are wanted; null for a bias that needs none. */
+interface GradientDTypes {
+  weight: DType;
+  bias: DType | null;
+}
+
 interface LinearKept {
   shape: Shape;
   relu: boolean;
 }
+
+// grad [M, N], x [M, K]: the gradients of a weight [N, K] and, unless its type is null, of a bias [N].
+const weightKernel: (grad: Tensor, x: Tensor, shape: Shape, types: GradientDTypes) => readonly Tensor[] = defineKernel({
+  name: 'linear',
+  inputs: 2,
+  forward(ctx: Context, grad: Tensor, x: Tensor, shape: Shape, types: GradientDTypes): readonly Tensor[] {
+    ctx.save(grad, x);
+    const dWeight = fresh(shape, types.weight, x.device);
+    const dBias = types.bias ? fresh([shape[0]!], types.bias, x.device) : null;
+    run(Op.linearBackwardWeight, [grad, x], [dWeight, dBias], []);
+    return dBias ? [dWeight, dBias] : [dWeight];
+  },
+  backward([gWeight, gBias], ctx) {
+    const [grad, x] = [ctx.saved(0), ctx.saved(1)];
+    let dGrad = gWeight ? product(x, swapped(gWeight)) : null;
+    if (gBias) {
+      const spread = expandView(gBias, grad.shape);
+      dGrad = dGrad ? binaryKernel(Op.add, dGrad, spread) : spread;
+    }
+    return [ctx.needs[0] ? dGrad : null, ctx.needs[1] && gWeight ? product(grad, gWeight) : null];
+  },
+});
 
 const linearOp = defineOp({
   name: 'linear',
@@ -157,31 +190,24 @@ const linearOp = defineOp({
     const flat = rows(x);
     const y = fresh(checkShape([flat.shape[0]!, weight.shape[0]!], 'linear'), x.dtype, x.device);
     run(Op.linear, [flat, weight, bias], [y], [relu ? 1 : 0]);
+    const result = reshaped(y, [...x.shape.slice(0, -1), weight.shape[0]!]);
     if (ctx.recording) {
       ctx.keep({ shape: x.shape, relu });
-      const input = ctx.needs[1] ? flat : weight; // the weight in its place where no gradient needs the input
-      if (relu) ctx.save(input, weight, y);
+      const input = ctx.needs[1] ? x : weight; // the weight in its place where no gradient needs the input
+      if (relu) ctx.save(input, weight, result);
       else ctx.save(input, weight);
     }
-    return x.ndim === 2 ? y : reshaped(y, [...x.shape.slice(0, -1), weight.shape[0]!]);
+    return result;
   },
   backward([g], ctx) {
     const { shape, relu } = ctx.params;
     const [needsX, needsWeight, needsBias] = ctx.needs;
     const weight = ctx.saved(1);
-    const grad = relu ? binaryKernel(Op.reluBackward, rows(g!), ctx.saved(2)) : rows(g!);
-    let dX: Tensor | null = null;
-    let dWeight: Tensor | null = null;
-    let dBias: Tensor | null = null;
-    if (needsX) dX = reshaped(product(grad, weight), shape);
-    if (needsWeight) {
-      dWeight = fresh(weight.shape, ctx.gradientDType(1, weight), weight.device);
-      if (needsBias) dBias = fresh([weight.shape[0]!], ctx.gradientDType(2, weight), weight.device);
-      run(Op.linearBackwardWeight, [grad, ctx.saved(0)], [dWeight, dBias], []);
-    } else if (needsBias) {
-      dBias = reduceKernel(Op.sum, grad, [0], false);
-    }
-    return [dX, dWeight, dBias];
+    const grad = relu ? binaryKernel(Op.reluBackward, rows(g!), rows(ctx.saved(2))) : rows(g!);
+    const dX = needsX ? reshaped(product(grad, weight), shape) : null;
+    if (!needsWeight) return [dX, null, needsBias ? reduceKernel(Op.sum, grad, [0], false) : null];
+    const types = { weight: ctx.gradientDType(1, weight), bias: needsBias ? ctx.gradientDType(2, weight) : null };
+    return [dX, ...weightKernel(grad, rows(ctx.saved(0)), weight.shape, types)];
   },
 });
 

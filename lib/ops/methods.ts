@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The operations as methods of Tensor: `x.add(y)` is `add(x, y)`. They are attached here, beside the operations, so
 // that Tensor itself knows none; the types follow from the table.
+import './derivatives.js';
 import { backward, type BackwardOptions } from '../autograd/engine.js';
 import type { Shape } from '../tensor/shape.js';
 import type { DType } from '../tensor/dtype.js';

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Batch normalisation, and what all normalisations share.
+import { isDeriving } from '../autograd/deriving.js';
+import { gradientsOf } from '../autograd/engine.js';
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
 import { boolean, number, optionsOf } from '../native/options.js';
@@ -7,8 +9,6 @@ import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import type { DType } from '../tensor/dtype.js';
 import {
-  channelsLastStrides,
-  contiguousStrides,
   formatShape,
   isChannelsLast,
   isContiguous,
@@ -18,15 +18,17 @@ import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { checkFloat, checkNumber, checkSameDType } from './checks.js';
 import { mutate } from './inplace.js';
 import { binaryKernel, copyKernel } from './kernels.js';
+import { add, gt, mul, rsqrt, square, sub, where } from './pointwise.js';
+import { mean as meanOf } from './reduce.js';
+import { contiguous, reshape, to } from './view.js';
 
 /** Statistics of half types are float32. */
 export const statisticsDType = (dtype: DType): DType => (dtype === 'float64' ? 'float64' : 'float32');
 
 /** x as the native operations take it: row-major or channels-last. */
 export function dense(x: Tensor): Tensor {
-  const { shape, strides } = x;
-  if (isContiguous(shape, strides) || isChannelsLast(shape, strides)) return x;
-  return copyKernel(x, x.dtype, x.ndim > 2 ? channelsLastStrides(shape) : contiguousStrides(shape));
+  if (isContiguous(x.shape, x.strides) || isChannelsLast(x.shape, x.strides)) return x;
+  return contiguous(x, x.ndim > 2 ? 'channelsLast' : 'contiguous');
 }
 
 /** t laid out in memory as x is. */
@@ -64,9 +66,38 @@ const BY_INPUT = 2;
 
 interface Kept {
   readonly training: boolean;
+  readonly eps: number;
   readonly relu: typeof NO_RELU | typeof BY_RESULT | typeof BY_INPUT;
   readonly weight: boolean;
   readonly bias: boolean;
+}
+
+/** (x - mean) * factor * weight + bias over `dims`, from operations that are recorded; statistics of half types are float32. */
+export function normalizedBy(x: Tensor, dims: readonly number[], eps: number, given?: { mean: Tensor; invStd: Tensor }): Tensor {
+  const wide = to(x, statisticsDType(x.dtype));
+  const centred = sub(wide, given ? given.mean : meanOf(wide, dims, { keepdim: true }));
+  if (given) return mul(centred, given.invStd);
+  return mul(centred, rsqrt(add(meanOf(square(centred), dims, { keepdim: true }), eps)));
+}
+
+// The gradients by a formula, where they are to be differentiated themselves. What relu lets pass is a constant.
+function recordedGradients(grad: Tensor, ctx: Context<Kept>): (Tensor | null)[] {
+  const { training, eps, relu, weight: hasWeight, bias: hasBias } = ctx.params;
+  const x = ctx.saved(0);
+  const byChannel = (t: Tensor) => reshape(t, x.shape.map((n, i) => (i === 1 ? n : 1)));
+  const dims = [...x.shape.keys()].filter((i) => i !== 1);
+  const given = training ? undefined : { mean: byChannel(ctx.constant(1)), invStd: byChannel(ctx.constant(2)) };
+  const formula = (t: Tensor, w: Tensor | null, b: Tensor | null): Tensor => {
+    let y = normalizedBy(t, dims, eps, given);
+    if (w) y = mul(y, byChannel(w));
+    if (b) y = add(y, byChannel(b));
+    return to(y, t.dtype);
+  };
+  const inputs = [x, hasWeight ? ctx.saved(3) : null, hasBias ? ctx.saved(4) : null] as const;
+  let g = grad;
+  if (relu === BY_RESULT) g = binaryKernel(Op.reluBackward, g, ctx.saved(5));
+  if (relu === BY_INPUT) g = where(gt(formula(...inputs), 0), g, 0);
+  return [...gradientsOf((...own: [Tensor, Tensor | null, Tensor | null]) => formula(...own), [...inputs], ctx.needs, g), ctx.needs[3] ? g : null];
 }
 
 const batchNormOp = defineOp({
@@ -81,29 +112,29 @@ const batchNormOp = defineOp({
     running: Running,
     { training, momentum, eps, relu }: BatchNormRules,
   ): Tensor {
-    const input = dense(x);
-    const added = residual && laidOutAs(input, residual);
-    const y = freshLike(input);
+    const added = residual && laidOutAs(x, residual);
+    const y = freshLike(x);
     const statistic = () => fresh([x.shape[1]!], statisticsDType(x.dtype), x.device);
     const invStd = statistic();
     let mean = running.mean;
     if (training) {
       mean = statistic();
       for (const t of [running.mean, running.var, running.batches]) if (t) mutate(t, 'batchNorm');
-      run(Op.batchNorm, [input, weight, bias, added], [y, mean, invStd, running.mean, running.var, running.batches], [
+      run(Op.batchNorm, [x, weight, bias, added], [y, mean, invStd, running.mean, running.var, running.batches], [
         momentum,
         eps,
         relu ? 1 : 0,
       ]);
     } else {
-      run(Op.batchNormInference, [input, mean!, running.var!, weight, bias, added], [y, invStd], [eps, relu ? 1 : 0]);
+      run(Op.batchNormInference, [x, mean!, running.var!, weight, bias, added], [y, invStd], [eps, relu ? 1 : 0]);
     }
     const mask = !relu ? NO_RELU : residual ? BY_RESULT : BY_INPUT;
-    ctx.keep({ training, relu: mask, weight: weight !== null, bias: bias !== null });
-    ctx.save(input, mean!, invStd, weight ?? input, bias ?? input, mask === BY_RESULT ? y : input);
+    ctx.keep({ training, relu: mask, weight: weight !== null, bias: bias !== null, eps });
+    ctx.save(x, mean!, invStd, weight ?? x, bias ?? x, mask === BY_RESULT ? y : x);
     return y;
   },
   backward([grad], ctx) {
+    if (isDeriving()) return recordedGradients(grad!, ctx);
     const { training, relu, weight: hasWeight, bias: hasBias } = ctx.params;
     const [needsX, needsWeight, needsBias, needsResidual] = ctx.needs;
     const [x, mean, invStd] = [ctx.saved(0), ctx.saved(1), ctx.saved(2)];
@@ -178,7 +209,7 @@ export function batchNormFused(
         `${where}: residual must have the input's shape ${formatShape(x.shape)}, got ${formatShape(residual.shape)}`,
       );
   }
-  return batchNormOp(x, weight, bias, residual, running, rules);
+  return batchNormOp(dense(x), weight, bias, residual, running, rules);
 }
 
 export interface BatchNormOptions {

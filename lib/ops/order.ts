@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operations along one dimension that look at the order of elements: extremes with their positions, sorting, running
 // sums.
-import { defineOp, type Context } from '../autograd/op.js';
+import { defineKernel, defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
 import { boolean, checked, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
@@ -9,8 +9,8 @@ import { run } from '../native/run.js';
 import { checkDType, isFloating, type DType } from '../tensor/dtype.js';
 import { contiguousStrides, formatShape, isContiguous, normalizeDim, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, viewOf, type Tensor } from '../tensor/tensor.js';
-import { checkInteger, withDim } from './checks.js';
-import { copyKernel, like } from './kernels.js';
+import { checkInteger } from './checks.js';
+import { copyKernel, like, withDim } from './kernels.js';
 import { scatterKernel } from './pick.js';
 import { cast } from './promote.js';
 import { amax, amin, reduceOptions, type ReduceOptions } from './reduce.js';
@@ -41,8 +41,8 @@ const positionOp = (name: string, op: PositionId) => defineOp({
     if (!g) return [null];
     const { shape, dim, dropped } = ctx.params;
     const indices = ctx.saved(0);
-    if (!dropped) return [scatterKernel(shape, dim, indices, g)];
-    return [scatterKernel(shape, dim, withDim(indices, dim), withDim(g, dim))];
+    if (!dropped) return [scatterKernel(g, shape, dim, indices)];
+    return [scatterKernel(withDim(g, dim), shape, dim, withDim(indices, dim))];
   },
 });
 
@@ -191,13 +191,29 @@ export function topk(x: Tensor, k: number, options?: TopkOptions): [values: Tens
 
 // ---- cumsum ----------------------------------------------------------------------------------------------------------
 
-function runningSum(x: Tensor, dim: number): Tensor {
-  const y = like(x);
-  run(Op.cumsum, [x], [y], [dim]);
-  return y;
-}
+const runningSum: (x: Tensor, dim: number) => Tensor = defineKernel({
+  name: 'cumsum',
+  forward(ctx: Context<number>, x: Tensor, dim: number): Tensor {
+    ctx.keep(dim);
+    const y = like(x);
+    run(Op.cumsum, [x], [y], [dim]);
+    return y;
+  },
+  gradients: [(g, ctx) => sumsFrom(g, ctx.params)],
+});
+// Each element is part of all sums from its own on.
+const sumsFrom = (g: Tensor, dim: number) => (g.ndim === 0 ? g : reversed(runningSum(reversed(g, dim), dim), dim));
 
-function reversed(x: Tensor, dim: number): Tensor {
+const reversed: (x: Tensor, dim: number) => Tensor = defineKernel({
+  name: 'flip',
+  forward(ctx: Context<number>, x: Tensor, dim: number): Tensor {
+    ctx.keep(dim);
+    return reversedKernel(x, dim);
+  },
+  gradients: [(g, ctx) => reversed(g, ctx.params)],
+});
+
+function reversedKernel(x: Tensor, dim: number): Tensor {
   const order = fresh([x.shape[dim]!], 'int64', x.device);
   run(Op.arange, [], [order], [x.shape[dim]! - 1, -1]);
   const y = like(x);
@@ -211,8 +227,7 @@ const cumsumOp = defineOp({
     ctx.keep(dim);
     return runningSum(x, dim);
   },
-  // Each element is part of all sums from its own on.
-  gradients: [(g, ctx) => (g.ndim === 0 ? g : reversed(runningSum(reversed(g, ctx.params), ctx.params), ctx.params))],
+  gradients: [(g, ctx) => sumsFrom(g, ctx.params)],
 });
 
 const dtypeOptions = optionsOf<{ dtype?: DType }>({ dtype: checked });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Borders around a tensor: of one value, or of the tensor's own values.
+import { isDeriving } from '../autograd/deriving.js';
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
 import { checked, number, optionsOf } from '../native/options.js';
@@ -44,7 +45,8 @@ function kept(x: Tensor, { before, shape }: Border): Tensor {
   return insideOf(x, start, size);
 }
 
-const constantOp = defineOp({
+type Constant = (x: Tensor, border: Border, value: number) => Tensor;
+const constantOp: Constant = defineOp({
   name: 'pad',
   forward(ctx: Context<Border & { from: Shape; strides: readonly number[] }>, x: Tensor, border: Border, value: number): Tensor {
     ctx.keep({ ...border, from: x.shape, strides: stridesLike(x.shape, x.strides) });
@@ -56,6 +58,7 @@ const constantOp = defineOp({
   gradients: [
     (g, ctx) => {
       const { before, from, strides } = ctx.params;
+      if (isDeriving()) return constantOp(g, { before: before.map((n) => -n), shape: from }, 0);
       const d = fullKernel(from, 0, g.dtype, g.device, strides);
       const part = kept(d, ctx.params);
       run(Op.copy, [insideOf(g, before, part.shape)], [part], []);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Elements picked, placed and added by position.
-import { defineOp, type Context } from '../autograd/op.js';
+import { defineKernel, defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, IndexError, ShapeError } from '../native/errors.js';
 import { boolean, noMore, nullable, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
@@ -9,37 +9,69 @@ import { checkShape, formatShape, isContiguous, contiguousStrides, normalizeDim,
 import { checkTensor, emptyTensor, fresh, viewOf, type Tensor } from '../tensor/tensor.js';
 import { checkIndexDType, checkInteger, checkSameDType, stridesAs } from './checks.js';
 import { binaryKernel, copyKernel, fullKernel, reduceKernel } from './kernels.js';
-import { clone, reshape } from './view.js';
+import { clone, reshape, reshapeKernel } from './view.js';
 import { renormRows } from './renorm.js';
 
 // ---- without autograd --------------------------------------------------------------------------------------------
-
-function selectKernel(x: Tensor, dim: number, index: Tensor): Tensor {
-  const shape = x.ndim === 0 ? [] : x.shape.with(dim, index.numel);
-  const y = fresh(shape, x.dtype, x.device, stridesAs(x, shape));
-  run(Op.indexSelect, [x, index], [y], [dim]);
-  rememberOrigin();
-  return y;
-}
-
-function gatherKernel(x: Tensor, dim: number, index: Tensor): Tensor {
-  const y = fresh(index.shape, x.dtype, x.device);
-  run(Op.gather, [x, index], [y], [dim]);
-  rememberOrigin();
-  return y;
-}
-
-/** Zeros of `shape` with `source` added at `index` along `dim`: the gradient of gather and of everything like it. */
-export function scatterKernel(shape: Shape, dim: number, index: Tensor, source: Tensor): Tensor {
-  const y = fullKernel(shape, 0, source.dtype, source.device);
-  run(Op.scatterAdd, [index, source], [y], [dim]);
-  return y;
-}
 
 interface Place {
   dim: number;
   shape: Shape;
 }
+
+const selectKernel: (x: Tensor, dim: number, index: Tensor) => Tensor = defineKernel({
+  name: 'indexSelect',
+  forward(ctx: Context<Place>, x: Tensor, dim: number, index: Tensor): Tensor {
+    ctx.save(index);
+    ctx.keep({ dim, shape: x.shape });
+    const shape = x.ndim === 0 ? [] : x.shape.with(dim, index.numel);
+    const y = fresh(shape, x.dtype, x.device, stridesAs(x, shape));
+    run(Op.indexSelect, [x, index], [y], [dim]);
+    rememberOrigin();
+    return y;
+  },
+  gradients: [(g, ctx) => addKernel(g, ctx.params, ctx.saved(0))],
+});
+
+// Zeros with the parts of `source` added at the positions: the gradient of indexSelect.
+const addKernel: (source: Tensor, place: Place, index: Tensor) => Tensor = defineKernel({
+  name: 'indexAdd',
+  forward(ctx: Context<Place>, source: Tensor, place: Place, index: Tensor): Tensor {
+    ctx.save(index);
+    ctx.keep(place);
+    const y = fullKernel(place.shape, 0, source.dtype, source.device);
+    run(Op.indexAdd, [index, source], [y], [place.dim]);
+    return y;
+  },
+  gradients: [(g, ctx) => selectKernel(g, ctx.params.dim, ctx.saved(0))],
+});
+
+/** @internal gather() where gradients are computed. */
+export const gatherKernel: (x: Tensor, dim: number, index: Tensor) => Tensor = defineKernel({
+  name: 'gather',
+  forward(ctx: Context<Place>, x: Tensor, dim: number, index: Tensor): Tensor {
+    ctx.save(index);
+    ctx.keep({ dim, shape: x.shape });
+    const y = fresh(index.shape, x.dtype, x.device);
+    run(Op.gather, [x, index], [y], [dim]);
+    rememberOrigin();
+    return y;
+  },
+  gradients: [(g, ctx) => scatterKernel(g, ctx.params.shape, ctx.params.dim, ctx.saved(0))],
+});
+
+/** Zeros of `shape` with `source` added at `index` along `dim`: the gradient of gather and of everything like it. */
+export const scatterKernel: (source: Tensor, shape: Shape, dim: number, index: Tensor) => Tensor = defineKernel({
+  name: 'scatterAdd',
+  forward(ctx: Context<number>, source: Tensor, shape: Shape, dim: number, index: Tensor): Tensor {
+    ctx.save(index);
+    ctx.keep(dim);
+    const y = fullKernel(shape, 0, source.dtype, source.device);
+    run(Op.scatterAdd, [index, source], [y], [dim]);
+    return y;
+  },
+  gradients: [(g, ctx) => gatherKernel(g, ctx.params, ctx.saved(0))],
+});
 
 // ---- indexSelect -----------------------------------------------------------------------------------------------------
 
@@ -51,12 +83,7 @@ const indexSelectOp = defineOp({
     return selectKernel(x, dim, index);
   },
   gradients: [
-    (g, ctx) => {
-      const { dim, shape } = ctx.params;
-      const dX = fullKernel(shape, 0, g.dtype, g.device);
-      run(Op.indexAdd, [ctx.saved(0), g], [dX], [dim]);
-      return dX;
-    },
+    (g, ctx) => addKernel(g, ctx.params, ctx.saved(0)),
   ],
 });
 
@@ -93,7 +120,7 @@ const gatherOp = defineOp({
     ctx.keep({ dim, shape: x.shape });
     return gatherKernel(x, dim, index);
   },
-  gradients: [(g, ctx) => scatterKernel(ctx.params.shape, ctx.params.dim, ctx.saved(0), g)],
+  gradients: [(g, ctx) => scatterKernel(g, ctx.params.shape, ctx.params.dim, ctx.saved(0))],
 });
 
 // A tensor without dimensions goes with an index that has one, and the other way round.
@@ -130,7 +157,26 @@ export function gather(x: Tensor, dim: number, index: Tensor): Tensor {
 }
 
 // The part of `source` that an index tensor of `shape` uses.
-const corner = (source: Tensor, shape: Shape) => viewOf(source, shape, source.strides);
+const corner: (source: Tensor, shape: Shape) => Tensor = defineKernel({
+  name: 'slice',
+  forward(ctx: Context<Shape>, source: Tensor, shape: Shape): Tensor {
+    ctx.keep(source.shape);
+    return viewOf(source, shape, source.strides);
+  },
+  gradients: [(g, ctx) => cornered(g, ctx.params)],
+});
+
+// Zeros of `shape` with `part` in the corner.
+const cornered: (part: Tensor, shape: Shape) => Tensor = defineKernel({
+  name: 'pad',
+  forward(ctx: Context<Shape>, part: Tensor, shape: Shape): Tensor {
+    ctx.keep(part.shape);
+    const y = fullKernel(shape, 0, part.dtype, part.device);
+    run(Op.copy, [part], [corner(y, part.shape)], []);
+    return y;
+  },
+  gradients: [(g, ctx) => corner(g, ctx.params)],
+});
 
 const scatterAddOp = defineOp({
   name: 'scatterAdd',
@@ -148,10 +194,7 @@ const scatterAddOp = defineOp({
       const { dim, shape } = ctx.params;
       const index = ctx.saved(0);
       const used = gatherKernel(g, dim, index);
-      if (index.numel === shape.reduce((a, b) => a * b, 1)) return used;
-      const dSource = fullKernel(shape, 0, g.dtype, g.device);
-      run(Op.copy, [used], [corner(dSource, index.shape)], []);
-      return dSource;
+      return index.numel === shape.reduce((a, b) => a * b, 1) ? used : cornered(used, shape);
     },
   ],
 });
@@ -275,6 +318,18 @@ function inARow(index: Tensor): Tensor {
   return viewOf(row, [index.numel], [1]);
 }
 
+// A row of 0, over the tensor itself.
+const clearRow: (x: Tensor, row: number) => Tensor = defineKernel({
+  name: 'embedding',
+  forward(ctx: Context<number>, x: Tensor, row: number): Tensor {
+    ctx.keep(row);
+    const width = x.shape[1]!;
+    run(Op.fill, [], [viewOf(x, [width], [1], row * width)], [0]);
+    return x;
+  },
+  gradients: [(g, ctx) => clearRow(copyKernel(g, g.dtype, contiguousStrides(g.shape)), ctx.params)],
+});
+
 const embeddingOp = defineOp({
   name: 'embedding',
   forward(ctx: Context<EmbeddingKept>, weight: Tensor, index: Tensor, paddingIndex: number | null, byFrequency: boolean): Tensor {
@@ -290,12 +345,9 @@ const embeddingOp = defineOp({
       const { rows, paddingIndex, byFrequency } = ctx.params;
       const width = g.shape[g.ndim - 1]!;
       const flat = ctx.saved(0);
-      const source = isContiguous(g.shape, g.strides) ? g : copyKernel(g, g.dtype, contiguousStrides(g.shape));
-      const matrix = viewOf(source, [flat.numel, width], [width, 1]);
-      const dWeight = fullKernel([rows, width], 0, g.dtype, g.device);
-      run(Op.indexAdd, [flat, byFrequency ? overCounts(matrix, flat, rows) : matrix], [dWeight], [0]);
-      if (paddingIndex !== null) run(Op.fill, [], [viewOf(dWeight, [width], [1], paddingIndex * width)], [0]);
-      return dWeight;
+      const matrix = reshapeKernel(g, [flat.numel, width]);
+      const dWeight = addKernel(byFrequency ? overCounts(matrix, flat, rows) : matrix, { dim: 0, shape: [rows, width] }, flat);
+      return paddingIndex === null ? dWeight : clearRow(dWeight, paddingIndex);
     },
   ],
 });

@@ -13,6 +13,7 @@ import {
   binaryKernel,
   copyKernel,
   fullKernel,
+  recordedBy,
   selectKernel,
   sumTo,
   ternaryKernel,
@@ -189,6 +190,7 @@ function binary(name: string, op: BinaryId, spec: BinarySpec) {
     },
     gradients: gradients ? [gradient(0), gradient(1)] : [null, null],
   });
+  recordedBy(op, ([a, b]) => apply(a as Side, b as Side));
   return function (a: Operand, b: Operand): Tensor {
     noMore(name, arguments.length > 2);
     const [x, y] = precise ? promote(full(a), full(b), name, float) : promote(a, b, name, float);
@@ -380,6 +382,8 @@ const whereOp = defineOp({
     (g, ctx) => sumTo(selectKernel(ctx.saved(0), 0, g), ctx.params.b),
   ],
 });
+
+recordedBy(Op.where, ([condition, a, b]) => whereOp(condition as Tensor, a as Side, b as Side));
 
 /**
  * a where the condition is true, else b; all three broadcast. Two numbers give int64 if both are whole, else float32, two

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Maximum and average pooling of one to three spatial dimensions. Results keep the input's memory layout.
-import { defineOp, type Context } from '../autograd/op.js';
+import { defineKernel, defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
 import { boolean, checked, nullable, number, oneOf, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
-import { checkShape, formatShape, stridesLike, type Shape } from '../tensor/shape.js';
+import { checkShape, formatShape, numelOf, stridesLike, type Shape } from '../tensor/shape.js';
 import { checkTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { checkBatched, checkChoice, checkFloat, checkInteger, checkSizes, stridesAs, sizes, type Sizes } from './checks.js';
 import { copyKernel } from './kernels.js';
 import { channelsBehind, channelsFirst, namedPadding, type NamedPadding } from './layout.js';
-import { squeeze, unsqueeze } from './view.js';
+import { gatherKernel } from './pick.js';
+import { reshapeKernel, squeeze, unsqueeze } from './view.js';
 
 export interface MaxPoolOptions {
   /** Steps of the window. Default: kernelSize. */
@@ -151,6 +152,31 @@ interface MaxKept {
   strides: readonly number[];
 }
 
+// Every gradient goes to where its maximum came from, and what asks for those gradients finds them there.
+const maxBackward: (g: Tensor, indices: Tensor, kept: MaxKept) => Tensor = defineKernel({
+  name: 'maxPool',
+  forward(ctx: Context<MaxKept>, g: Tensor, indices: Tensor, kept: MaxKept): Tensor {
+    ctx.save(indices);
+    ctx.keep(kept);
+    const { window, shape, strides } = kept;
+    const dX = fresh(shape, g.dtype, g.device, strides);
+    run(Op.maxPoolBackward, [g, indices], [dX], [...placement(window), ...triple(window.dilation, 1)]);
+    return dX;
+  },
+  gradients: [(g, ctx) => atMaxima(g, ctx.saved(0), ctx.params)],
+});
+
+const atMaxima: (x: Tensor, indices: Tensor, kept: MaxKept) => Tensor = defineKernel({
+  name: 'gather',
+  forward(ctx: Context<MaxKept>, x: Tensor, indices: Tensor, kept: MaxKept): Tensor {
+    ctx.save(indices);
+    ctx.keep(kept);
+    const planes = (t: Tensor) => reshapeKernel(t, [t.shape[0]!, t.shape[1]!, numelOf(t.shape.slice(2))]);
+    return reshapeKernel(gatherKernel(planes(x), 2, planes(indices)), indices.shape);
+  },
+  gradients: [(g, ctx) => maxBackward(g, ctx.saved(0), ctx.params)],
+});
+
 /** @internal Its results are the maxima and, where anybody needs them, their int32 positions. */
 export const maxPoolOp = (name: string) => defineOp({
   name,
@@ -168,9 +194,7 @@ export const maxPoolOp = (name: string) => defineOp({
   backward([g], ctx) {
     if (!g) return [null];
     const { window, shape, strides } = ctx.params;
-    const dX = fresh(shape, g.dtype, g.device, strides);
-    run(Op.maxPoolBackward, [g, ctx.saved(0)], [dX], [...placement(window), ...triple(window.dilation, 1)]);
-    return [dX];
+    return [maxBackward(g, ctx.saved(0), { window, shape, strides })];
   },
 });
 
@@ -249,23 +273,36 @@ interface AvgKept {
   strides: readonly number[];
 }
 
-/** @internal */
-export const avgPoolOp = (name: string) => defineOp({
-  name,
+const avgKernel: (x: Tensor, shape: Shape, attrs: readonly number[]) => Tensor = defineKernel({
+  name: 'avgPool',
   forward(ctx: Context<AvgKept>, x: Tensor, shape: Shape, attrs: readonly number[]): Tensor {
     const y = fresh(shape, x.dtype, x.device, stridesAs(x, shape));
     run(Op.avgPool, [x], [y], attrs as never);
     ctx.keep({ attrs, shape: x.shape, strides: stridesLike(x.shape, x.strides) });
     return y;
   },
-  gradients: [
-    (g, ctx) => {
-      const { attrs, shape, strides } = ctx.params;
-      const dX = fresh(shape, g.dtype, g.device, strides);
-      run(Op.avgPoolBackward, [g], [dX], attrs as never);
-      return dX;
-    },
-  ],
+  gradients: [(g, ctx) => avgBackward(g, ctx.params)],
+});
+
+const avgBackward: (g: Tensor, kept: AvgKept) => Tensor = defineKernel({
+  name: 'avgPool',
+  forward(ctx: Context<{ shape: Shape; attrs: readonly number[] }>, g: Tensor, { attrs, shape, strides }: AvgKept): Tensor {
+    ctx.keep({ shape: g.shape, attrs });
+    const dX = fresh(shape, g.dtype, g.device, strides);
+    run(Op.avgPoolBackward, [g], [dX], attrs as never);
+    return dX;
+  },
+  gradients: [(g, ctx) => avgKernel(g, ctx.params.shape, ctx.params.attrs)],
+});
+
+/** @internal */
+export const avgPoolOp = (name: string) => defineOp({
+  name,
+  forward(ctx: Context<AvgKept>, x: Tensor, shape: Shape, attrs: readonly number[]): Tensor {
+    ctx.keep({ attrs, shape: x.shape, strides: stridesLike(x.shape, x.strides) });
+    return avgKernel(x, shape, attrs);
+  },
+  gradients: [(g, ctx) => avgBackward(g, ctx.params)],
 });
 
 type AvgPool = ReturnType<typeof avgPoolOp>;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reductions over any dimensions.
-import { defineOp, type Context } from '../autograd/op.js';
+import { isDeriving } from '../autograd/deriving.js';
+import { gradientsOf } from '../autograd/engine.js';
+import { defineKernel, defineOp, type Context } from '../autograd/op.js';
 import { DTypeError, ShapeError } from '../native/errors.js';
 import { boolean, checked, number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
@@ -8,8 +10,11 @@ import { checkDType, dtypeCategory, isFloating, type DType } from '../tensor/dty
 import { formatShape, normalizeDims, numelOf, type Shape } from '../tensor/shape.js';
 import { checkTensor, viewOf, type Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
-import { binaryKernel, expandView, reduceKernel, selectKernel, type ReduceId } from './kernels.js';
+import { binaryKernel, expandView, recordedBy, reduceKernel, selectKernel, type ReduceId } from './kernels.js';
+import { cat } from './join.js';
+import { mul } from './pointwise.js';
 import { cast } from './promote.js';
+import { narrow, permute, reshape } from './view.js';
 
 /** One dimension, several, or all if left out or null. */
 export type Dims = number | readonly number[] | null;
@@ -32,19 +37,35 @@ interface Kept {
   dims: readonly number[];
 }
 
-// A reduced tensor with its dimensions of size 1 back in place.
-export function withDims(y: Tensor, { shape, dims }: Kept): Tensor {
-  if (y.ndim === shape.length) return y;
-  const kept: number[] = [];
-  const strides: number[] = [];
-  let next = 0;
-  shape.forEach((size, i) => {
-    const reduced = dims.includes(i);
-    kept.push(reduced ? 1 : size);
-    strides.push(reduced ? 1 : y.strides[next++]!);
-  });
-  return viewOf(y, kept, strides);
-}
+/** @internal A reduced tensor with its dimensions of size 1 back in place. */
+export const withDims = (y: Tensor, kept: Kept): Tensor => (y.ndim === kept.shape.length ? y : insertDims(y, kept));
+
+const insertDims: (y: Tensor, kept: Kept) => Tensor = defineKernel({
+  name: 'unsqueeze',
+  forward(ctx: Context<Kept>, y: Tensor, kept: Kept): Tensor {
+    ctx.keep(kept);
+    const shape: number[] = [];
+    const strides: number[] = [];
+    let next = 0;
+    kept.shape.forEach((size, i) => {
+      const reduced = kept.dims.includes(i);
+      shape.push(reduced ? 1 : size);
+      strides.push(reduced ? 1 : y.strides[next++]!);
+    });
+    return viewOf(y, shape, strides);
+  },
+  gradients: [(g, ctx) => removeDims(g, ctx.params)],
+});
+
+const removeDims: (g: Tensor, kept: Kept) => Tensor = defineKernel({
+  name: 'squeeze',
+  forward(ctx: Context<Kept>, g: Tensor, kept: Kept): Tensor {
+    ctx.keep(kept);
+    const stays = (_: number, i: number) => !kept.dims.includes(i);
+    return viewOf(g, g.shape.filter(stays), g.strides.filter(stays));
+  },
+  gradients: [(g, ctx) => insertDims(g, ctx.params)],
+});
 
 const spread = (g: Tensor, kept: Kept): Tensor => expandView(withDims(g, kept), kept.shape);
 const countOf = ({ shape, dims }: Kept): number => numelOf(dims.map((i) => shape[i]!));
@@ -78,6 +99,7 @@ function reduction(
       gradient && ((g: Tensor, ctx: Context<Kept>) => gradient(g, ctx.params, () => ctx.saved(0), () => ctx.saved(1))),
     ],
   });
+  recordedBy(op, ([x], [keep, ...dims]) => apply(x as Tensor, dims, keep === 1));
   return (x: Tensor, dim?: Dims, { keepdim = false }: ReduceOptions = {}): Tensor => {
     return apply(x, dimsOf(x, dim, name), keepdim);
   };
@@ -109,6 +131,7 @@ const prodOp = reduction(
   Op.prod,
   wide,
   (g, kept, x) => {
+    if (isDeriving()) return gradientsOf((t: Tensor) => productBySteps(t, kept.dims), [x()], [true], withDims(g, kept))[0]!;
     // The product of the elements that are not 0. With one 0 in a group only that one has a gradient, with more none.
     const isZero = asNumbers(binaryKernel(Op.eq, x(), 0, [], '', 'bool'), x().dtype);
     const zeros = reduceKernel(Op.sum, isZero, kept.dims, true);
@@ -119,6 +142,20 @@ const prodOp = reduction(
   },
   'input',
 );
+
+// The product by steps whose gradients are right at zeros too, however often they are differentiated.
+function productBySteps(x: Tensor, dims: readonly number[]): Tensor {
+  const order = [...x.shape.keys()].filter((i) => !dims.includes(i)).concat(dims);
+  let n = numelOf(dims.map((i) => x.shape[i]!));
+  let rows = reshape(permute(x, order), [n === 0 ? 0 : x.numel / n, n]);
+  while (n > 1) {
+    const half = n >> 1;
+    const products = mul(narrow(rows, 1, 0, half), narrow(rows, 1, half, half));
+    rows = n % 2 ? cat([products, narrow(rows, 1, n - 1, 1)], 1) : products;
+    n -= half;
+  }
+  return reshape(rows, x.shape.map((size, i) => (dims.includes(i) ? 1 : size)));
+}
 
 /** Product. Integers and bool are multiplied as int64; a dtype that is given is that of the result too. */
 export function prod(x: Tensor, dim?: Dims, options?: SumOptions): Tensor {

@@ -10,6 +10,7 @@ import { full } from './autocast.js';
 import { checkFloat, checkNumber } from './checks.js';
 import { binaryKernel, reduceKernel, unaryKernel } from './kernels.js';
 import { checkReduction, lossOptions, type LossOptions, type Reduction } from './loss-options.js';
+import { sub } from './pointwise.js';
 import { promote } from './promote.js';
 
 // A loss of the difference between input and target; `gradient` is that of (incoming gradient, difference).
@@ -20,22 +21,21 @@ function differenceLoss(
 ) {
   const apply = defineOp({
     name,
-    inputs: 2,
-    forward(ctx: Context<{ reduction: Reduction; scale: number }>, a: Tensor, b: Tensor, reduction: Reduction, scale: number): Tensor {
-      const d = binaryKernel(Op.sub, a, b);
+    forward(ctx: Context<{ reduction: Reduction; scale: number }>, d: Tensor, reduction: Reduction, scale: number): Tensor {
       ctx.save(d);
       ctx.keep({ reduction, scale });
       const losses = value(d, scale);
       if (reduction === 'none') return losses;
       return reduceKernel(reduction === 'sum' ? Op.sum : Op.mean, losses, [...losses.shape.keys()], false);
     },
-    backward([g], ctx) {
-      const d = ctx.saved(0);
-      const { reduction, scale } = ctx.params;
-      const scaled = reduction === 'mean' ? binaryKernel(Op.mul, g!, 1 / d.numel) : g!;
-      const dInput = gradient(scaled, d, scale);
-      return [ctx.needs[0] ? dInput : null, ctx.needs[1] ? unaryKernel(Op.neg, dInput) : null];
-    },
+    gradients: [
+      (g, ctx) => {
+        const d = ctx.saved(0);
+        const { reduction, scale } = ctx.params;
+        const scaled = reduction === 'mean' ? binaryKernel(Op.mul, g, 1 / d.numel) : g;
+        return gradient(scaled, d, scale);
+      },
+    ],
   });
   return (input: Tensor, target: Tensor, options: LossOptions, scale: number): Tensor => {
     checkTensor(input, name);
@@ -46,7 +46,7 @@ function differenceLoss(
       );
     const [a, b] = promote(full(input), full(target), name) as [Tensor, Tensor];
     checkFloat(a, name);
-    return apply(a, b, checkReduction(options.reduction, name), scale);
+    return apply(sub(a, b), checkReduction(options.reduction, name), scale);
   };
 }
 

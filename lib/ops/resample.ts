@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What interpolation and padding by the input's own values have in common: along each spatial dimension an output is a
 // weighted sum of few inputs. Tables say which; the gradient takes their transposes.
-import { defineOp, type Context } from '../autograd/op.js';
+import { defineKernel, defineOp, type Context } from '../autograd/op.js';
 import { OutOfMemoryError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { outside } from '../native/recording.js';
@@ -150,14 +150,24 @@ function tablesAnd(
   return [tables, y];
 }
 
-function resampleKernel(x: Tensor, axes: readonly Axis[], backward: boolean, shape: Shape, strides: readonly number[]): Tensor {
-  const [{ offsets, places, weights }, y] = tablesAnd(axes, backward, x, {
-    fresh: () => fresh(shape, x.dtype, x.device, strides) as Tensor,
-    allocated: () => emptyTensor(shape, x.dtype, x.device, strides) as Tensor,
-  });
-  run(Op.resample, [x, offsets, places, weights], [y], []);
-  return y;
+interface Call extends Kept {
+  backward: boolean;
 }
+
+// The gradient takes the transposed tables, and its own gradient the first ones again.
+const resampleKernel: (x: Tensor, axes: readonly Axis[], backward: boolean, shape: Shape, strides: readonly number[]) => Tensor = defineKernel({
+  name: 'interpolate',
+  forward(ctx: Context<Call>, x: Tensor, axes: readonly Axis[], backward: boolean, shape: Shape, strides: readonly number[]): Tensor {
+    ctx.keep({ axes, backward, shape: x.shape, strides: stridesLike(x.shape, x.strides) });
+    const [{ offsets, places, weights }, y] = tablesAnd(axes, backward, x, {
+      fresh: () => fresh(shape, x.dtype, x.device, strides) as Tensor,
+      allocated: () => emptyTensor(shape, x.dtype, x.device, strides) as Tensor,
+    });
+    run(Op.resample, [x, offsets, places, weights], [y], []);
+    return y;
+  },
+  gradients: [(g, ctx) => resampleKernel(g, ctx.params.axes, !ctx.params.backward, ctx.params.shape, ctx.params.strides)],
+});
 
 interface Kept {
   axes: readonly Axis[];

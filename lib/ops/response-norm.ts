@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isDeriving } from '../autograd/deriving.js';
+import { gradientsOf } from '../autograd/engine.js';
 import { defineOp, type Context } from '../autograd/op.js';
 import { ShapeError } from '../native/errors.js';
 import { number, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
-import { formatShape } from '../tensor/shape.js';
+import { formatShape, numelOf } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { checkFloat, checkInteger, checkNumber } from './checks.js';
 import { like } from './kernels.js';
+import { pad } from './pad.js';
+import { add, div, mul, pow, square } from './pointwise.js';
+import { narrow, reshape } from './view.js';
 
 export interface LocalResponseNormOptions {
   /** Weight of the mean square. Default 1e-4. */
@@ -34,12 +39,22 @@ const responseNormOp = defineOp({
   gradients: [
     (g, ctx) => {
       const x = ctx.saved(0);
+      if (isDeriving()) return gradientsOf((t: Tensor) => formula(t, ctx.params), [x], ctx.needs, g)[0]!;
       const dX = like(x);
       run(Op.localResponseNormBackward, [g, x], [dX], ctx.params);
       return dX;
     },
   ],
 });
+
+// What the native operation computes.
+function formula(x: Tensor, [size, alpha, beta, k]: Attributes): Tensor {
+  const [n, c, ...rest] = x.shape as [number, number, ...number[]];
+  const before = size >> 1;
+  const squares = pad(reshape(square(x), [n, c, numelOf(rest)]), [0, 0, before, size - 1 - before]);
+  const sums = Array.from({ length: size }, (_, i) => narrow(squares, 1, i, c)).reduce((a, b) => add(a, b));
+  return div(x, pow(add(mul(reshape(sums, x.shape), alpha / size), k), beta));
+}
 
 /** @throws ArgumentError */
 export function checkResponseNorm(size: number, { alpha = 1e-4, beta = 0.75, k = 1 }: LocalResponseNormOptions, where: string): Attributes {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { defineOp, type Context } from '../autograd/op.js';
+import { gradientsOf } from '../autograd/engine.js';
+import { defineKernel, defineOp, type Context } from '../autograd/op.js';
 import { Op } from '../native/ops.gen.js';
 import { checked, optionsOf } from '../native/options.js';
 import { run } from '../native/run.js';
@@ -9,15 +10,30 @@ import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
 import { checkFloat } from './checks.js';
 import { like } from './kernels.js';
-import { neg } from './pointwise.js';
+import { exp, mul, neg, sub } from './pointwise.js';
 import { cast } from './promote.js';
+import { sum } from './reduce.js';
 
 type SoftmaxId = typeof Op.softmax | typeof Op.logSoftmax;
 type BackwardId = typeof Op.softmaxBackward | typeof Op.logSoftmaxBackward;
 
 const dtypeOptions = optionsOf<{ dtype?: DType }>({ dtype: checked });
 
-function normalized(name: string, forwardOp: SoftmaxId, backwardOp: BackwardId) {
+// `formula` is what the native backward operation computes.
+function normalized(name: string, forwardOp: SoftmaxId, backwardOp: BackwardId, formula: (g: Tensor, y: Tensor, dim: number) => Tensor) {
+  const backward: (g: Tensor, y: Tensor, dim: number) => Tensor = defineKernel({
+    name,
+    forward(ctx: Context<number>, g: Tensor, y: Tensor, dim: number): Tensor {
+      ctx.save(g, y);
+      ctx.keep(dim);
+      const dX = like(y);
+      run(backwardOp, [g, y], [dX], [dim]);
+      return dX;
+    },
+    inputs: 2,
+    backward: ([u], ctx) =>
+      gradientsOf((g: Tensor, y: Tensor) => formula(g, y, ctx.params), [ctx.saved(0), ctx.saved(1)], ctx.needs, u!),
+  });
   const apply = defineOp({
     name,
     forward(ctx: Context<number>, x: Tensor, dim: number): Tensor {
@@ -28,12 +44,7 @@ function normalized(name: string, forwardOp: SoftmaxId, backwardOp: BackwardId) 
       return y;
     },
     gradients: [
-      (g, ctx) => {
-        const y = ctx.saved(0);
-        const dX = like(y);
-        run(backwardOp, [g, y], [dX], [ctx.params]);
-        return dX;
-      },
+      (g, ctx) => backward(g, ctx.saved(0), ctx.params),
     ],
   });
   return function (given: Tensor, dim: number, options?: { dtype?: DType }): Tensor {
@@ -54,13 +65,17 @@ function normalized(name: string, forwardOp: SoftmaxId, backwardOp: BackwardId) 
  * @param options dtype: convert x to it first
  * @throws ShapeError when there is no such dimension; DTypeError
  */
-export const softmax = normalized('softmax', Op.softmax, Op.softmaxBackward);
+export const softmax = normalized('softmax', Op.softmax, Op.softmaxBackward, (g, y, dim) =>
+  mul(y, sub(g, sum(mul(g, y), dim, { keepdim: true }))),
+);
 
 /**
  * The logarithm of softmax(x, dim), computed in one step and so without loss of precision.
  * Arguments and errors are those of softmax.
  */
-export const logSoftmax = normalized('logSoftmax', Op.logSoftmax, Op.logSoftmaxBackward);
+export const logSoftmax = normalized('logSoftmax', Op.logSoftmax, Op.logSoftmaxBackward, (g, y, dim) =>
+  sub(g, mul(exp(y), sum(g, dim, { keepdim: true }))),
+);
 
 /** softmax(-x, dim): the largest part for the smallest element. Arguments and errors are those of softmax. */
 export function softmin(x: Tensor, dim: number, options?: { dtype?: DType }): Tensor {

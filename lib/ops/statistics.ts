@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Statistics: sums of exponentials, counts, and values by their rank.
+import { isDeriving } from '../autograd/deriving.js';
+import { gradientsOf } from '../autograd/engine.js';
 import { defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
 import { boolean, checked, integer, noMore, nullable, oneOf, optionsOf } from '../native/options.js';
@@ -12,6 +14,7 @@ import { checkFloat, checkInteger, checkNumber } from './checks.js';
 import { tensor } from './creation.js';
 import { fullKernel, like, reduceKernel } from './kernels.js';
 import { run } from '../native/run.js';
+import { cat } from './join.js';
 import { cumsum, sort } from './order.js';
 import { gather, scatterAdd } from './pick.js';
 import { add, ceil, clamp, div, eq, exp, floor, isinf, isnan, log, logicalNot, logicalOr, mul, ne, round, sub, where as choose } from './pointwise.js';
@@ -19,7 +22,7 @@ import { cast, floating } from './promote.js';
 import { flip, movedim } from './rearrange.js';
 import { amax, amin, mean, reduceOptions, std, sum, variance, type Dims, type ReduceOptions, type VarOptions } from './reduce.js';
 import { lerp } from './special.js';
-import { narrow, reshape, squeeze, unsqueeze } from './view.js';
+import { narrow, reshape, split, squeeze, unsqueeze } from './view.js';
 
 // ---- over any dimensions -----------------------------------------------------------------------------------------------
 
@@ -90,6 +93,14 @@ interface Running {
 }
 const runningOptions = optionsOf<Running>({ dtype: checked });
 
+// cumprod by steps whose gradients can be differentiated, at zeros too.
+function productsBySteps(x: Tensor, dim: number): Tensor {
+  if (x.ndim === 0) return x;
+  const products: Tensor[] = [];
+  for (const part of split(x, 1, dim)) products.push(products.length ? mul(products.at(-1)!, part) : part);
+  return cat(products, dim);
+}
+
 const cumprodOp = defineOp({
   name: 'cumprod',
   forward(ctx: Context<number>, x: Tensor, dim: number): Tensor {
@@ -102,6 +113,7 @@ const cumprodOp = defineOp({
   gradients: [
     (g, ctx) => {
       const [x, y, dim] = [ctx.saved(0), ctx.saved(1), ctx.params];
+      if (isDeriving()) return gradientsOf((t: Tensor) => productsBySteps(t, dim), [x], [true], g)[0]!;
       // Before the first zero, what depends on x[k] is y / x[k] behind it; at the zero, the products without it; behind
       // it nothing depends on anything.
       const zero = eq(x, 0);

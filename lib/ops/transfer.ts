@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tensors from one device to another.
+import { isDeriving } from '../autograd/deriving.js';
 import { defineOp, type Context } from '../autograd/op.js';
 import { native } from '../native/binding.js';
 import { refuse } from '../native/recording.js';
@@ -18,7 +19,7 @@ export const moveTo: (x: Tensor, device: Device) => Tensor = defineOp({
     ctx.keep(x.device);
     return transfer(x, device);
   },
-  gradients: [(g, ctx) => transfer(g, ctx.params)],
+  gradients: [(g, ctx) => (isDeriving() ? moveTo(g, ctx.params) : transfer(g, ctx.params))],
 });
 
 // Through host memory, as the block lies in memory, so that the layout survives the move.

@@ -8,7 +8,7 @@ import { isFloating } from '../tensor/dtype.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
 import { rewrite } from './inplace.js';
-import { binaryKernel, copyKernel, unaryKernel, zerosLikeKernel, type BinaryId, type UnaryId } from './kernels.js';
+import { binaryKernel, copyKernel, recordedBy, unaryKernel, zerosLikeKernel, type BinaryId, type UnaryId } from './kernels.js';
 import { floating, refuseBool } from './promote.js';
 
 type Attributes = readonly number[];
@@ -34,6 +34,14 @@ export interface Unary<Attrs extends Attributes> {
   inPlace(x: Tensor, ...attrs: Attrs): Tensor;
 }
 
+// A copy stands for the original in what is recorded.
+function withHistory(copy: Tensor, x: Tensor): Tensor {
+  copy.requiresGrad = true;
+  copy.gradFn = x.gradFn;
+  copy.outputIndex = x.outputIndex;
+  return copy;
+}
+
 /** The gradient as one native operation of (gradient, saved tensor). */
 export const by =
   (op: BinaryId) =>
@@ -56,10 +64,11 @@ export function unary<Attrs extends Attributes = []>(name: string, op: UnaryId, 
     },
     gradients,
   });
+  recordedBy(op, ([x], attrs) => apply(x as Tensor, attrs));
   const overwrite = defineOp({
     name: `${name}_`,
     forward(ctx: Context<Attributes>, x: Tensor, attrs: Attributes): Tensor {
-      const before = ctx.recording && gradient && savesInput(attrs) ? copyKernel(x) : null;
+      const before = ctx.recording && gradient && savesInput(attrs) ? withHistory(copyKernel(x), x) : null;
       rewrite(x, `${name}_`);
       run(op, [x] as never, [x] as never, attrs as never);
       if (gradient) ctx.save(before ?? x);

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Other shapes over the same memory, and the copies that those need which no strides can express.
-import { defineOp, type Context } from '../autograd/op.js';
+import { defineKernel, defineOp, type Context } from '../autograd/op.js';
 import { ArgumentError, ShapeError } from '../native/errors.js';
 import { checked, noMore, optionsOf, show } from '../native/options.js';
-import { Op } from '../native/ops.gen.js';
-import { run } from '../native/run.js';
 import { Device, device as toDevice, type DeviceLike } from '../tensor/device.js';
 import { checkDType, dtypes, type DType } from '../tensor/dtype.js';
 import {
@@ -25,7 +23,7 @@ import {
   type Shape,
 } from '../tensor/shape.js';
 import { checkTensor, viewOf, type Tensor } from '../tensor/tensor.js';
-import { copyKernel, expandView, fullKernel, sumTo } from './kernels.js';
+import { copyKernel, expandView, partKernels, sliceOf, sumTo } from './kernels.js';
 import { cast } from './promote.js';
 import { moveTo } from './transfer.js';
 
@@ -101,11 +99,17 @@ const reshapeOp = defineOp({
   gradients: [(g, ctx) => reshapeKernel(g, ctx.params)],
 });
 
-function reshapeKernel(x: Tensor, shape: Shape): Tensor {
-  const strides = viewStrides(x, shape);
-  if (strides) return viewOf(x, shape, strides);
-  return viewOf(copyKernel(x, x.dtype, contiguousStrides(x.shape)), shape, contiguousStrides(shape));
-}
+/** @internal reshape() where gradients are computed. */
+export const reshapeKernel: (x: Tensor, shape: Shape) => Tensor = defineKernel({
+  name: 'reshape',
+  forward(ctx: Context<Shape>, x: Tensor, shape: Shape): Tensor {
+    ctx.keep(x.shape);
+    const strides = viewStrides(x, shape);
+    if (strides) return viewOf(x, shape, strides);
+    return viewOf(copyKernel(x, x.dtype, contiguousStrides(x.shape)), shape, contiguousStrides(shape));
+  },
+  gradients: [(g, ctx) => reshapeKernel(g, ctx.params)],
+});
 
 /** The same elements in row-major order under another shape; one size may be -1. A view where strides allow it. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
@@ -175,9 +179,17 @@ export function unsqueeze(x: Tensor, dim: number): Tensor {
 
 // ---- order and repetition of dimensions ------------------------------------------------------------------------
 
-function permuteKernel(x: Tensor, order: readonly number[]): Tensor {
-  return viewOf(x, order.map((i) => x.shape[i]!), order.map((i) => x.strides[i]!));
-}
+const inverse = (order: readonly number[]) => order.map((_, i) => order.indexOf(i));
+
+/** @internal permute() where gradients are computed. */
+export const permuteKernel: (x: Tensor, order: readonly number[]) => Tensor = defineKernel({
+  name: 'permute',
+  forward(ctx: Context<readonly number[]>, x: Tensor, order: readonly number[]): Tensor {
+    ctx.keep(order);
+    return viewOf(x, order.map((i) => x.shape[i]!), order.map((i) => x.strides[i]!));
+  },
+  gradients: [(g, ctx) => permuteKernel(g, inverse(ctx.params))],
+});
 
 const permuteOp = defineOp({
   name: 'permute',
@@ -185,7 +197,7 @@ const permuteOp = defineOp({
     ctx.keep(order);
     return permuteKernel(x, order);
   },
-  gradients: [(g, ctx) => permuteKernel(g, ctx.params.map((_, i) => ctx.params.indexOf(i)))],
+  gradients: [(g, ctx) => permuteKernel(g, inverse(ctx.params))],
 });
 
 /** The dimensions in another order; a view. */
@@ -247,35 +259,19 @@ export function broadcastTensors(...tensors: Tensor[]): Tensor[] {
 // ---- parts -----------------------------------------------------------------------------------------------------
 
 // A view of a part of x. Its gradient is zeros around the part's.
-const partOp = <P>(name: string, partOf: (x: Tensor, part: P) => Tensor) =>
-  defineOp({
+const partOp = <P>(name: string, view: (x: Tensor, part: P) => Tensor) => {
+  const { part: partOf, around } = partKernels(name, view);
+  return defineOp({
     name,
     forward(ctx: Context<{ part: P; shape: Shape }>, x: Tensor, part: P): Tensor {
       ctx.keep({ part, shape: x.shape });
       return partOf(x, part);
     },
-    gradients: [
-      (g, ctx) => {
-        const result = fullKernel(ctx.params.shape, 0, g.dtype, g.device);
-        run(Op.copy, [g], [partOf(result, ctx.params.part)], []);
-        return result;
-      },
-    ],
+    gradients: [(g, ctx) => around(g, ctx.params.part, ctx.params.shape)],
   });
+};
 
-interface Slice {
-  dim: number;
-  start: number;
-  length: number;
-  step: number;
-}
-
-const sliceOp = partOp('slice', (x, { dim, start, length, step }: Slice) => {
-  const stride = x.strides[dim]!;
-  const strides = length > 1 && step > 1 ? x.strides.with(dim, stride * step) : x.strides;
-  return viewOf(x, x.shape.with(dim, length), strides, start * stride);
-});
-
+const sliceOp = partOp('slice', sliceOf);
 const selectOp = partOp('select', (x, { dim, index }: { dim: number; index: number }) =>
   viewOf(x, x.shape.toSpliced(dim, 1), x.strides.toSpliced(dim, 1), index * x.strides[dim]!),
 );

@@ -2,7 +2,7 @@
 // Runs op cases on a device, forward and backward, and compares with PyTorch's numbers. The tests and the command
 // `lenode selftest` share it.
 import { backward } from '../autograd/engine.js';
-import { gradcheck } from '../autograd/gradcheck.js';
+import { gradcheck, gradgradcheck } from '../autograd/gradcheck.js';
 import { noGrad } from '../autograd/mode.js';
 import * as creation from '../ops/creation.js';
 import * as functional from '../ops/functional.js';
@@ -188,13 +188,21 @@ export async function runCase(row: OpCase, place: DeviceLike, relaid: (x: Tensor
   return { name: row.name, fn: row.fn, passed: failures.length === 0, error, failure: failures.join('\n  ') };
 }
 
-async function checkDerivative(row: OpCase, tensors: ReadonlyMap<CaseInput, Tensor>, device: Device): Promise<void> {
+async function checkDerivative(row: OpCase, tensors: ReadonlyMap<CaseInput, Tensor>, device: Device, check = gradcheck): Promise<void> {
   const inputs = [...tensors.keys()];
-  await gradcheck(
+  await check(
     (...args) => call(row, new Map(inputs.map((input, i) => [input, args[i]!])), device),
     inputs.map((input) => tensors.get(input)!),
-    { atol: 1e-6, rtol: 1e-4 },
+    { atol: 1e-6, rtol: 1e-4, fast: check === gradgradcheck },
   );
+}
+
+/** gradgradcheck() of a case. @throws what it throws */
+export async function checkSecondDerivative(row: OpCase, place: DeviceLike): Promise<void> {
+  const device = toDevice(place);
+  const tensors = new Map(row.inputs.map((input) => [input, toTensor(input, device)]));
+  for (const [input, x] of tensors) if (input.grad) x.requiresGrad = true;
+  await checkDerivative(row, tensors, device, gradgradcheck);
 }
 
 /** Runs the cases one after the other. */
