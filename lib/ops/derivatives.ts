@@ -44,6 +44,7 @@ const constant: readonly [string, BinaryId][] = [
   ['threshold', Op.thresholdBackward],
   ['hardtanh', Op.hardtanhBackward],
   ['hardsigmoid', Op.hardsigmoidBackward],
+  ['hardshrink', Op.shrinkBackward],
 ];
 for (const [name, op] of constant) unaryGradient(name, op, null);
 
