@@ -80,8 +80,5 @@ export function localResponseNorm(x: Tensor, size: number, options?: LocalRespon
   const where = 'localResponseNorm';
   checkFloat(checkTensor(x, where), where);
   if (x.ndim < 3) throw new ShapeError(`${where}: expected input [N, C, ...] of at least 3 dimensions, got ${formatShape(x.shape)}`);
-  const [given, alpha, beta, k] = checkResponseNorm(size, options, where);
-  // A window beyond twice the channels has none more in it; only the mean is over more.
-  const reach = Math.min(given, Math.max(2 * x.shape[1]!, 1));
-  return responseNormOp(x, [reach, (alpha * reach) / given, beta, k]);
+  return responseNormOp(x, checkResponseNorm(size, options, where));
 }
