@@ -350,9 +350,9 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
   }
 
   private async *fromWorkers(run: Run): AsyncGenerator<B> {
+    const device = this.place();
     const pool = this.workers(run.seed);
     let number = 0;
-    const device = this.place();
     try {
       for await (const made of isIterable(this.dataset) ? this.streams(pool, run) : this.parts(pool, run)) {
         this.skipped.push(...made.skipped);

@@ -5,6 +5,8 @@ import type SharpModule from 'sharp';
 import { FileError, FormatError, LenodeError } from '../../native/errors.js';
 import { oneOf, optionsOf } from '../../native/options.js';
 import { Image } from '../image.js';
+import { decodeBmp } from './bmp.js';
+import { decodeGif } from './gif.js';
 import { decodeNetpbm } from './netpbm.js';
 
 /** A file that is no image, or a corrupt or truncated one. */
@@ -44,22 +46,29 @@ export type ImageMode = 'RGB' | 'L' | 'RGBA' | 'unchanged';
 /** @internal */
 export const imageOptions = optionsOf<{ mode?: ImageMode }>({ mode: oneOf('RGB', 'L', 'RGBA', 'unchanged') });
 
-// A decoder looks at the content, not at the name: what is none of these (markup, documents) is not given to it.
-function isRaster(b: Uint8Array): boolean {
-  const text = (start: number, end: number): string => String.fromCharCode(...b.subarray(start, end));
-  return (
-    (b[0] === 0xff && b[1] === 0xd8 && b[2] === 0xff) ||
-    text(1, 4) === 'PNG' ||
-    text(0, 4) === 'GIF8' ||
-    (text(0, 4) === 'RIFF' && text(8, 12) === 'WEBP') ||
-    ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'].includes(text(0, 4)) ||
-    text(4, 8) === 'ftyp'
-  );
+const starts = (b: Uint8Array, text: string, at = 0): boolean => {
+  for (let i = 0; i < text.length; i++) if (b[at + i] !== text.charCodeAt(i)) return false;
+  return true;
+};
+const isTiff = (b: Uint8Array): boolean => ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'].some((mark) => starts(b, mark));
+const isJpeg = (b: Uint8Array): boolean => starts(b, '\xff\xd8\xff');
+const isPng = (b: Uint8Array): boolean => starts(b, 'PNG', 1);
+
+// sharp looks at the content, not at the name: what is none of these (markup, documents) is not given to it.
+const isForSharp = (b: Uint8Array): boolean =>
+  isJpeg(b) || isPng(b) || isTiff(b) || (starts(b, 'RIFF') && starts(b, 'WEBP', 8)) || starts(b, 'ftyp', 4);
+
+// What lenode reads itself: sharp does not read it, or not as Pillow does.
+function ownDecoder(b: Uint8Array): ((bytes: Uint8Array, fail: (problem: string) => Error) => Image<Uint8Array>) | undefined {
+  if (b[0] === 0x50 && b[1]! >= 0x31 && b[1]! <= 0x36) return decodeNetpbm;
+  if (starts(b, 'GIF87a') || starts(b, 'GIF89a')) return decodeGif;
+  return starts(b, 'BM') ? decodeBmp : undefined;
 }
 
 /**
- * The pixels of a JPEG, PNG, WebP, GIF (its first frame), TIFF, AVIF, PPM or PGM file, as torchvision's default loader
- * gives them: three channels of bytes, transparency dropped, colour profiles and the EXIF orientation not looked at.
+ * The pixels of a JPEG, PNG, WebP, GIF (its first frame), BMP, TIFF, AVIF, PBM, PGM or PPM file, as torchvision's default
+ * loader gives them: three channels of bytes, transparency dropped, colour profiles not looked at, and the orientation
+ * of TIFF files alone. Greys of 16 bits become 255 where they are more than that, as in Pillow.
  *
  * @param source what to call the bytes in errors
  * @param mode default 'RGB'
@@ -67,21 +76,73 @@ function isRaster(b: Uint8Array): boolean {
  */
 export async function decodeImage(bytes: Uint8Array, source: string, options?: { mode?: ImageMode }): Promise<Image<Uint8Array>> {
   const { mode = 'RGB' } = imageOptions('decodeImage', options, arguments.length > 3);
-  if (bytes[0] === 0x50 && (bytes[1] === 0x35 || bytes[1] === 0x36))
-    return convert(decodeNetpbm(bytes, (problem) => new ImageError(`${source}: ${problem}`, source)), mode);
-  if (!isRaster(bytes)) throw new ImageError(`${source}: no image in a format that can be read (${bytes.length} bytes)`, source);
+  const own = ownDecoder(bytes);
+  if (own) return convert(own(bytes, (problem) => new ImageError(`${source}: ${problem}`, source)), mode);
+  if (!isForSharp(bytes)) throw new ImageError(`${source}: no image in a format that can be read (${bytes.length} bytes)`, source);
   const sharp = await loadSharp();
   try {
-    let image = sharp(bytes, { failOn: 'error', ignoreIcc: true, pages: 1 }).toColourspace('srgb');
-    if (mode === 'RGB' || mode === 'L') image = image.removeAlpha();
-    if (mode === 'RGBA') image = image.ensureAlpha();
-    const { data, info } = await image.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
-    const { channels, height, width } = info;
-    // A Buffer's memory may be a part of a pool's.
-    return convert(new Image(new Uint8Array(data.buffer, data.byteOffset, data.length), channels, height, width), mode);
+    return convert(await decodeBySharp(sharp, bytes, mode), mode);
   } catch (cause) {
     throw new ImageError(`${source}: the image is corrupt or can not be read: ${(cause as Error).message}`, source, { cause });
   }
+}
+
+async function decodeBySharp(sharp: Sharp, bytes: Uint8Array, mode: ImageMode): Promise<Image<Uint8Array>> {
+  let image = sharp(bytes, { failOn: 'error', ignoreIcc: true, pages: 1 });
+  if (isTiff(bytes)) image = image.autoOrient();
+  // The usual files are recognised by a few bytes, the others by a second look at the header.
+  const usual = mode !== 'unchanged' && (isPng(bytes) ? bytes[24] !== 16 : isJpeg(bytes) ? jpegComponents(bytes) !== 4 : !isTiff(bytes));
+  const space = usual ? 'srgb' : (await image.metadata()).space;
+  const grey = space === 'b-w' || space === 'grey16';
+  if (space === 'cmyk') image = image.pipelineColourspace('cmyk').toColourspace('cmyk');
+  else if (space === 'grey16') image = image.toColourspace('grey16');
+  else image = image.toColourspace('srgb');
+  if (mode === 'RGB' || mode === 'L') image = image.removeAlpha();
+  if (mode === 'RGBA' && !grey && space !== 'cmyk') image = image.ensureAlpha();
+  const { data, info } = await image.raw({ depth: space === 'grey16' ? 'ushort' : 'uchar' }).toBuffer({ resolveWithObject: true });
+  const { channels, height, width } = info;
+  // A Buffer's memory may be a part of a pool's.
+  const values = new Uint8Array(data.buffer, data.byteOffset, data.length);
+  if (space === 'cmyk') return new Image(fromInk(values, channels), 3, height, width);
+  if (space !== 'grey16') return grey && channels > 2 ? first(values, channels, height, width) : new Image(values, channels, height, width);
+  const wide = new Uint16Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.length));
+  // Pillow takes the upper bytes of a grey PNG with alpha, and has wider greys for others.
+  const upper = isPng(bytes) && bytes[25] === 4;
+  return new Image(Uint8Array.from(wide, upper ? (v) => v >> 8 : (v) => Math.min(255, v)), channels, height, width);
+}
+
+// Of equal colours one, and alpha if there is any.
+function first(values: Uint8Array, channels: number, height: number, width: number): Image<Uint8Array> {
+  const kept = channels - 2;
+  const out = new Uint8Array(height * width * kept);
+  for (let i = 0, o = 0; i < values.length; i += channels) {
+    out[o++] = values[i]!;
+    if (kept === 2) out[o++] = values[i + 3]!;
+  }
+  return new Image(out, kept, height, width);
+}
+
+// The number of components in the frame's header; 0 if there is none.
+function jpegComponents(b: Uint8Array): number {
+  for (let at = 2; at + 9 < b.length && b[at] === 0xff; ) {
+    const marker = b[at + 1]!;
+    if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) return b[at + 9]!;
+    at += marker === 0xff ? 1 : 2 + ((b[at + 2]! << 8) | b[at + 3]!);
+  }
+  return 0;
+}
+
+// Pillow's conversion of cyan, magenta, yellow and black, all 255 where ink is full.
+function fromInk(ink: Uint8Array, channels: number): Uint8Array {
+  const out = new Uint8Array((ink.length / channels) * 3);
+  for (let i = 0, o = 0; i < ink.length; i += channels) {
+    const light = 255 - ink[i + 3]!;
+    for (let c = 0; c < 3; c++) {
+      const product = ink[i + c]! * light + 128;
+      out[o++] = Math.max(0, light - ((product + (product >> 8)) >> 8));
+    }
+  }
+  return out;
 }
 
 /** @throws FileError when the file can't be read; and as decodeImage() */

@@ -95,10 +95,13 @@ export class WorkerPool {
 
   /** Asks a thread for a batch, to be waited for with wait(). Rejects with a WorkerError. */
   ask(worker: number, job: Job): Promise<Made> {
-    if (this.failure) return Promise.reject(this.failure);
+    const { failure } = this;
     const id = ++this.lastId;
-    const promise = new Promise<Made>((resolve, reject) => this.pending.set(id, { worker, resolve, reject }));
-    promise.catch(() => {}); // it is looked at in its turn
+    const promise = failure
+      ? Promise.reject(failure)
+      : new Promise<Made>((resolve, reject) => this.pending.set(id, { worker, resolve, reject }));
+    promise.catch(() => {}); // it is looked at in its turn, or never
+    if (failure) return promise;
     this.load[worker]!++;
     this.threads[worker]!.postMessage({ ...job, id });
     return promise;
