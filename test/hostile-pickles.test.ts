@@ -257,12 +257,15 @@ describe('zip archives', () => {
   const archives: [string, () => Promise<Buffer>, RegExp][] = [
     ['a wrong checksum', async () => directory(await good(), 2, CRC, 12345, 4), /data\/0: its checksum is wrong/],
     ['a wrong checksum of the pickle', async () => directory(await good(), 0, CRC, 12345, 4), /data\.pkl: its checksum is wrong/],
-    ['a compressed entry', async () => directory(await good(), 2, METHOD, 8, 2), /data\/0: it is compressed/],
+    ['an entry that is not compressed as it says', async () => directory(await good(), 2, METHOD, 8, 2), /data\/0: (its compressed data is damaged|it becomes)/],
+    ['an entry of another compression', async () => directory(await good(), 2, METHOD, 12, 2), /data\/0: it is compressed by method 12/],
+    ['a size that deflate cannot reach', async () => directory(directory(await good(), 2, METHOD, 8, 2), 2, SIZE, 2 ** 30, 4), /bytes cannot become 1073741824/],
+    ['two sizes of what is not compressed', async () => directory(await good(), 2, SIZE, 17, 4), /cannot become 17|compressed size mismatch/],
     ['an encrypted entry', async () => directory(await good(), 2, FLAGS, 0x801, 2), /mismatch|encrypted/],
     ['a bomb', async () => {
       const zeros = deflateRawSync(Buffer.alloc(2 ** 26));
       return directory(directory(await torchArchive(pickle, { '0': zeros }), 2, METHOD, 8, 2), 2, SIZE, 2 ** 26, 4);
-    }, /it is compressed/],
+    }, /has 67108864 bytes, but should have 16/],
     ['two entries in one place', async () => directory(await good(), 2, OFFSET, 0, 4), /reach into the next entry/],
     ['an entry within another', async () => sized(await good(), 0, 300), /reach into the next entry/],
     ['an entry longer than the file', async () => sized(await good(), 3, 100_000), /should have 100000 bytes/],
@@ -306,6 +309,29 @@ describe('zip archives', () => {
     const path = await file(await zip([['a/data.pkl', pickle], ['a/constants.pkl', pickle], ['a/data/0', four]]));
     await expect(load(path)).rejects.toThrow(UnsupportedError);
     await expect(load(path)).rejects.toThrow(/TorchScript/);
+    // A real one, whose code is compressed; and what a program has where weights have a pickle.
+    const script = new URL('./fixtures/weights/script.pt', import.meta.url).pathname;
+    for (const read of [load, openWeights]) {
+      await expect(read(script)).rejects.toThrow(UnsupportedError);
+      await expect(read(script)).rejects.toThrow(/script.pt: this is a TorchScript program; save its state_dict\(\)/);
+    }
+    await expect(load(await file(await zip([['a/model.json', four], ['a/code/m.py', four]])))).rejects.toThrow(/TorchScript/);
+    await expect(load(await file(await zip([['a/models/model.json', four]])))).rejects.toThrow(/an exported program/);
+  });
+
+  test('what rebuilds tensors with attributes', async () => {
+    const rebuild = (...parts: Part[]) => archive(global('torch._tensor', '_rebuild_from_type_v2'), tuple(...parts), 'R');
+    const args = tuple(storage('0', 4), int(0), tuple(int(4)), tuple(int(1)), '\x89', 'N');
+    const type = global('torch', 'Tensor');
+    expect((await load<Tensor>(await rebuild(global('torch._utils', '_rebuild_tensor_v2'), type, args, '}'))).shape).toEqual([4]);
+    for (const parts of [
+      [global('torch', 'device'), type, tuple(text('cpu')), '}'],
+      [text('f'), type, args, '}'],
+      [global('torch._utils', '_rebuild_tensor_v2'), text('t'), args, '}'],
+      [global('torch._utils', '_rebuild_tensor_v2'), type, int(1), '}'],
+    ])
+      await expect(load(await rebuild(...parts))).rejects.toThrow(FormatError);
+    await expect(load(await archive(type))).rejects.toThrow(FormatError);
   });
 
   test('other files', async () => {

@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import '../lib/ops/methods.js';
 import { GradScaler } from '../lib/amp/index.js';
-import { CheckpointError, loadCheckpoint, loadSafetensors, SafetensorsFile, saveCheckpoint, saveSafetensors } from '../lib/io/index.js';
+import {
+  CheckpointError, loadCheckpoint, loadSafetensors, loadWeights, openWeights, SafetensorsFile, saveCheckpoint, saveSafetensors,
+} from '../lib/io/index.js';
 import { ArgumentError, FormatError, StateDictError } from '../lib/native/errors.js';
 import * as nn from '../lib/nn/index.js';
 import { tensor, zeros } from '../lib/ops/creation.js';
@@ -76,6 +78,16 @@ describe('safetensors', () => {
     );
     const { a, b } = await loadSafetensors(path);
     expect([...(a!.dataSync() as Float32Array), b!.itemSync()]).toEqual([1.5, -2, 7]);
+  });
+
+  test('headers of up to 100 MB, the limit of the safetensors library', async () => {
+    const header = JSON.stringify({ __metadata__: { note: 'x'.repeat(20_000_000) }, a: entry('F32', [1], 0, 4) });
+    const path = await file(header, Buffer.from(Float32Array.of(5).buffer));
+    expect((await loadSafetensors(path)).a!.itemSync()).toBe(5);
+    await using opened = await openWeights(path);
+    expect(opened.keys()).toEqual(['a']);
+    const more = await file('{}' + ' '.repeat(99_999_999), 0);
+    await expect(loadSafetensors(more)).rejects.toThrow(/at most 100000000 are allowed/);
   });
 
   const hostile: [string, () => Promise<string>, RegExp][] = [
@@ -187,6 +199,19 @@ describe('checkpoints', () => {
     expect(await loadCheckpoint(path, resumed)).toEqual({ epoch: 3, metadata: { note: ['a', 1, null] } });
     expect(train(resumed, 4)).toEqual(expected);
     expect(snapshot(resumed)).toBe(snapshot(straight));
+  });
+
+  test('loadWeights() takes the model of a checkpoint', async () => {
+    const path = fresh();
+    const a = start(1);
+    train(a, 1);
+    await saveCheckpoint(path, a);
+    const b = network();
+    expect(await loadWeights(b, path)).toEqual({ missingKeys: [], unexpectedKeys: [] });
+    for (const [i, p] of b.parameters().entries()) expect(await p.data()).toEqual(await a.model.parameters()[i]!.data());
+    await using opened = await openWeights(path);
+    expect(opened.keys().sort()).toEqual(Object.keys(b.stateDict()).sort());
+    await expect(loadWeights(new nn.Linear(2, 1), path)).rejects.toThrow(/missing|unexpected/);
   });
 
   test('the weights alone; no tensor is left behind', async () => {

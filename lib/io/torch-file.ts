@@ -23,11 +23,16 @@ async function openZip(file: RandomFile): Promise<TorchFile> {
   const { ZipArchive } = await import('./zip.js'); // with a package that other programs need not load
   const zip = await ZipArchive.open(file);
   const pickles = zip.names.filter((name) => /^[^/]+\/data\.pkl$/.test(name));
+  // Before anything else that such a file may lack or have: code, constants, a program's graph.
+  const kind = zip.names.some((name) => /^[^/]+\/(constants\.pkl|model\.json|code\/.*)$/.test(name))
+    ? 'a TorchScript program'
+    : zip.names.some((name) => /^[^/]+\/models\/.+\.json$|(^|\/)serialized_exported_program\.json$/.test(name))
+      ? 'an exported program'
+      : undefined;
+  if (kind) throw new UnsupportedError(`${path}: this is ${kind}; save its state_dict() with torch.save() to load it here`);
   if (pickles.length !== 1)
     throw new FormatError(`${path}: a zip archive with ${pickles.length} files data.pkl: not one that torch.save() made`);
   const folder = pickles[0]!.slice(0, -'data.pkl'.length);
-  if (zip.sizeOf(`${folder}constants.pkl`) !== undefined)
-    throw new UnsupportedError(`${path}: this is a TorchScript program; save its state_dict() with torch.save() to load it here`);
   const size = zip.sizeOf(pickles[0]!)!;
   if (size > MAX_PICKLE_BYTES) throw new FormatError(`${path}: a pickle of ${size} bytes; at most ${MAX_PICKLE_BYTES} are read`);
   const { rules } = torchRules();

@@ -126,6 +126,16 @@ function parameter({ args: [data, requiresGrad], fail }: Call): TensorRecord {
   return new TensorRecord(storage, dtype, shape, strides, offset, requiresGrad === true, true);
 }
 
+// A tensor that was given attributes in Python: they are left out, as its class is where it is none of PyTorch's own.
+function withAttributes(call: Call): TensorRecord {
+  const [rebuild, type, args] = call.args;
+  if (!(rebuild instanceof Global) || !rebuild.name.startsWith('torch._utils._rebuild_') || !rebuild.apply)
+    return call.fail('expected one of the functions that rebuild tensors');
+  if (!(type instanceof Global)) return call.fail('expected a class of tensors');
+  if (!Array.isArray(args)) return call.fail('expected arguments in a tuple');
+  return rebuild.apply({ ...call, args }) as TensorRecord;
+}
+
 function deviceName({ args: [type, index], fail }: Call): string {
   if (typeof type !== 'string' || (index !== undefined && !Number.isInteger(index))) return fail('expected a type and a number');
   return index === undefined ? type : `${type}:${String(index)}`;
@@ -142,6 +152,10 @@ const torchGlobals: readonly Global[] = [
     return describe(call, call.args[6], call.args);
   }),
   new Global('torch._utils._rebuild_parameter', parameter),
+  new Global('torch._utils._rebuild_parameter_with_state', parameter),
+  new Global('torch._tensor._rebuild_from_type_v2', withAttributes),
+  new Global('torch.Tensor'),
+  new Global('torch.nn.parameter.Parameter'),
   new Global('torch.Size', (call) => sizes(call.args[0] ?? [], 'the shape', call)),
   new Global('torch.device', deviceName),
 ];

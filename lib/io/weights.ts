@@ -4,16 +4,18 @@ import { ArgumentError, FormatError, StateDictError } from '../native/errors.js'
 import { boolean, checked, optionsOf } from '../native/options.js';
 import type { AnyModule } from '../nn/module.js';
 import { checkFit, type KeyReport, type StateDict, type TensorInfo, type VersionTable } from '../nn/state.js';
+import type { Device } from '../tensor/device.js';
 import type { FloatDType } from '../tensor/dtype.js';
+import type { Tensor } from '../tensor/tensor.js';
 import { RandomFile } from './files.js';
 import { SafetensorsFile } from './safetensors.js';
 import { ShardedWeights } from './sharded.js';
 import { stateOptions, TorchWeights, type StateOptions } from './torch-weights.js';
-import type { WeightsFile } from './weights-file.js';
+import { WeightsFile } from './weights-file.js';
 
 /**
- * Opens a file of weights and reads what is in it, but no tensor yet: safetensors, torch.save(), or the index of either
- * in several files.
+ * Opens a file of weights and reads what is in it, but no tensor yet: safetensors, torch.save(), the index of either
+ * in several files, or a checkpoint of saveCheckpoint(), of which it has the model.
  *
  * @throws FileError when there is no such file; FormatError, ForbiddenGlobalError among them, for what is damaged or
  * none of these
@@ -28,7 +30,10 @@ async function open(path: string, options: StateOptions, isShard: boolean): Prom
   let keep = false;
   try {
     const kind = kindOf(await file.read(0, Math.min(file.size, 9)), path);
-    if (kind === 'safetensors') return await SafetensorsFile.open(path, options);
+    if (kind === 'safetensors') {
+      const weights = await SafetensorsFile.open(path, options);
+      return weights.metadata.get('format')?.startsWith(CHECKPOINT) ? new CheckpointWeights(weights) : weights;
+    }
     if (kind === 'index') {
       if (isShard) throw new FormatError(`${path}: an index where a file of weights should be`);
       return await ShardedWeights.from(file, (shard) => open(shard, options, true));
@@ -41,9 +46,32 @@ async function open(path: string, options: StateOptions, isShard: boolean): Prom
   }
 }
 
+/** What the formats of lenode's checkpoints begin with. */
+const CHECKPOINT = 'lenode checkpoint ';
+const MODEL = 'model.';
+
+/** The model in a checkpoint of saveCheckpoint(). */
+class CheckpointWeights extends WeightsFile {
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+
+  constructor(private readonly file: SafetensorsFile) {
+    super(file.path);
+    const model = [...file.tensors].filter(([key]) => key.startsWith(MODEL));
+    this.tensors = new Map(model.map(([key, info]) => [key.slice(MODEL.length), info]));
+  }
+
+  protected override readTensor(name: string, where: Device): Promise<Tensor> {
+    return this.file.tensor(MODEL + name, { device: where });
+  }
+
+  close(): Promise<void> {
+    return this.file.close();
+  }
+}
+
 function kindOf(head: Buffer, path: string): 'safetensors' | 'index' | 'torch' {
-  // The length of the header, which is below 2^24, and the JSON object that it is.
-  if (head.length === 9 && head.readUIntLE(3, 5) === 0 && head[8] === 0x7b) return 'safetensors';
+  // The length of the header, which is below 2^32, and the JSON object that it is.
+  if (head.length === 9 && head.readUIntLE(4, 4) === 0 && head[8] === 0x7b) return 'safetensors';
   if (path.endsWith('.json') || head[0] === 0x7b) return 'index';
   const start = head.toString('latin1');
   // A zip archive, a pickle, or what may be an old tar file.
@@ -107,8 +135,8 @@ const loadWeightsOptions = optionsOf<LoadWeightsOptions>({
 });
 
 /**
- * Loads a module's parameters and buffers from a file: safetensors, torch.save(), or the index of either in several
- * files. Only the tensors that the module has are read.
+ * Loads a module's parameters and buffers from a file: safetensors, torch.save(), the index of either in several files,
+ * or a checkpoint of saveCheckpoint(). Only the tensors that the module has are read.
  *
  * Everything is checked before anything is changed; after an error the module is as it was.
  *

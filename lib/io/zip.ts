@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Zip archives of entries that are not compressed, read by position.
-import { crc32 } from 'node:zlib';
+// Zip archives, read by position.
+import { promisify } from 'node:util';
+import { crc32, inflateRaw } from 'node:zlib';
 import yauzl from 'yauzl';
 import { FormatError } from '../native/errors.js';
 import type { RandomFile } from './files.js';
 
 const MAX_ENTRIES = 2 ** 20;
 const LOCAL_HEADER_BYTES = 30;
+const STORED = 0;
+const DEFLATED = 8;
+const MAX_RATIO = 1032; // of deflate: a code of one bit for 258 bytes, twice
 
 interface Place {
   readonly entry: yauzl.Entry;
@@ -17,8 +21,8 @@ interface Place {
 /**
  * The entries of a zip archive.
  *
- * Entries that lie in one another are refused, so that no file can claim to have more data than it is long; and so are
- * compressed ones: tensors are not, and what they would become is known only to whoever made them.
+ * Entries that lie in one another are refused, so that no file can claim to have more data than it is long, and so are
+ * compressed ones that claim to become more than deflate can make of them. PyTorch compresses nothing, but reads it.
  */
 export class ZipArchive {
   private constructor(
@@ -55,12 +59,21 @@ export class ZipArchive {
       .catch((cause: Error) => {
         throw new FormatError(`${where}: ${cause.message}`, { cause });
       });
-    if (fileDataStart + entry.uncompressedSize > limit) throw new FormatError(`${where}: it reaches into the next entry`);
-    const bytes = await this.file.read(fileDataStart, entry.uncompressedSize, where);
+    if (fileDataStart + entry.compressedSize > limit) throw new FormatError(`${where}: it reaches into the next entry`);
+    const stored = await this.file.read(fileDataStart, entry.compressedSize, where);
+    const bytes = entry.compressionMethod === STORED ? stored : await inflated(stored, entry.uncompressedSize, where);
     // PyTorch can be told to save none, and then writes 0.
     if (entry.crc32 !== 0 && crc32(bytes) !== entry.crc32) throw new FormatError(`${where}: its checksum is wrong`);
     return bytes;
   }
+}
+
+async function inflated(bytes: Buffer, size: number, where: string): Promise<Buffer> {
+  const made = await promisify(inflateRaw)(bytes, { maxOutputLength: Math.max(1, size) }).catch((cause: Error) => {
+    throw new FormatError(`${where}: its compressed data is damaged: ${cause.message}`, { cause });
+  });
+  if (made.length !== size) throw new FormatError(`${where}: it becomes ${made.length} bytes instead of ${size}`);
+  return made;
 }
 
 // Reads for yauzl. What yauzl throws into a callback would end the process; here it ends the promise.
@@ -115,17 +128,21 @@ function place(entries: readonly yauzl.Entry[], { path, size }: RandomFile): Map
   const ordered = [...entries].sort((a, b) => a.relativeOffsetOfLocalHeader - b.relativeOffsetOfLocalHeader);
   const result = new Map<string, Place>();
   ordered.forEach((entry, i) => {
-    const { fileName, fileNameLength, relativeOffsetOfLocalHeader, uncompressedSize } = entry;
+    const { fileName, fileNameLength, relativeOffsetOfLocalHeader, compressedSize, uncompressedSize } = entry;
     const where = `${path}: ${fileName}`;
     if (entry.isEncrypted()) throw new FormatError(`${where}: it is encrypted`);
-    if (entry.compressionMethod !== 0) throw new FormatError(`${where}: it is compressed, which PyTorch's files are not`);
+    if (entry.compressionMethod !== STORED && entry.compressionMethod !== DEFLATED)
+      throw new FormatError(`${where}: it is compressed by method ${entry.compressionMethod}, which is neither of PyTorch's two`);
+    const most = entry.compressionMethod === STORED ? compressedSize : compressedSize * MAX_RATIO;
+    if (uncompressedSize > most || (entry.compressionMethod === STORED && uncompressedSize !== compressedSize))
+      throw new FormatError(`${where}: ${compressedSize} bytes cannot become ${uncompressedSize}`);
     const limit = ordered[i + 1]?.relativeOffsetOfLocalHeader ?? size;
     // At least: the local header may have fields that are read later.
-    if (relativeOffsetOfLocalHeader + LOCAL_HEADER_BYTES + fileNameLength + uncompressedSize > limit)
+    if (relativeOffsetOfLocalHeader + LOCAL_HEADER_BYTES + fileNameLength + compressedSize > limit)
       throw new FormatError(
         limit === size
-          ? `${where}: it should have ${uncompressedSize} bytes, which the file has not: it is truncated`
-          : `${where}: its ${uncompressedSize} bytes reach into the next entry`,
+          ? `${where}: it should have ${compressedSize} bytes, which the file has not: it is truncated`
+          : `${where}: its ${compressedSize} bytes reach into the next entry`,
       );
     if (result.has(fileName)) throw new FormatError(`${where}: there are two entries of this name`);
     result.set(fileName, { entry, limit });
