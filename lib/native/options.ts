@@ -66,7 +66,8 @@ const NONE: object = Object.freeze({});
 
 /** Declares the options of an operation, or of several that have the same. */
 export function optionsOf<O extends object>(schema: NoInfer<Schema<O>>): OptionsOf<O> {
-  const kinds = schema as Readonly<Record<string, Kind<unknown>>>;
+  // Without a prototype: 'constructor' and its like are no options.
+  const kinds = Object.assign(Object.create(null), schema) as Readonly<Record<string, Kind<unknown>>>;
   const needed = Object.keys(kinds).filter((key) => kinds[key]!.required);
   const check = <G extends O>(where: string, given: G | undefined, extra = false): G => {
     if (given !== undefined || needed.length > 0) inspect(where, given, kinds, needed);
@@ -106,8 +107,7 @@ function inspect(where: string, given: unknown, kinds: Readonly<Record<string, K
   let empty = true;
   for (const key in given) {
     empty = false;
-    // Not `kinds[key]` alone: 'constructor' and its like are no options.
-    const expected = Object.hasOwn(kinds, key) ? kinds[key] : undefined;
+    const expected = kinds[key];
     if (expected === undefined) unknownKey(where, key, given, kinds);
     const value = (given as Record<string, unknown>)[key];
     if (value !== undefined && !expected.test(value))

@@ -56,9 +56,10 @@ export function searchsorted(sequence: Tensor, values: Tensor | number, options?
 
 /** searchsorted() with the values first: which of the buckets between `boundaries` [n] each belongs to. */
 export function bucketize(values: Tensor | number, boundaries: Tensor, options?: SearchOptions): Tensor {
+  options = searchOptions('bucketize', options, arguments.length > 3);
   if (checkTensor(boundaries, 'bucketize', 'boundaries').ndim !== 1)
     throw new ShapeError(`bucketize: boundaries must be a vector, got ${formatShape(boundaries.shape)}`);
-  return searchsorted(boundaries, values, searchOptions('bucketize', options, arguments.length > 3));
+  return searchsorted(boundaries, values, options);
 }
 
 export interface MultinomialOptions {

@@ -23,8 +23,8 @@ export const unpoolOptions = optionsOf<MaxUnpoolOptions>({ stride: checked, padd
 
 function unpool(spatial: 1 | 2 | 3) {
   const where = `maxUnpool${spatial}d`;
-  return (x: Tensor, indices: Tensor, kernelSize: Sizes, options?: MaxUnpoolOptions): Tensor => {
-    const given = unpoolOptions(where, options);
+  return function (x: Tensor, indices: Tensor, kernelSize: Sizes, options?: MaxUnpoolOptions): Tensor {
+    const given = unpoolOptions(where, options, arguments.length > 4);
     checkBatched(checkTensor(x, where), spatial + 2, where, `C, ${letters[spatial]}`);
     checkFloat(x, where);
     checkIndexDType(checkTensor(indices, where, 'indices'), where, 'indices');
