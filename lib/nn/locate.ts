@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Errors inside a network say in which layer: 'features.3 (Conv2d): conv2d: ...'. The methods forward() of all classes
 // let errors pass through here; nothing else is done for it while all goes well.
+import { isRecomputing } from '../autograd/recompute.js';
 import { LenodeError } from '../native/errors.js';
 
 interface Located {
@@ -14,7 +15,8 @@ const origins = new WeakMap<LenodeError, { readonly module: Located; readonly me
 
 /** An error that passes a module, with the path from there to where it came from. */
 export function located(error: unknown, module: Located): unknown {
-  if (!(error instanceof LenodeError)) return error;
+  // While checkpoint() computes again, the layer is only where it was noticed that the function is another.
+  if (!(error instanceof LenodeError) || isRecomputing()) return error;
   const origin = origins.get(error);
   if (!origin) origins.set(error, { module, message: error.message });
   else {
