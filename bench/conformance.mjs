@@ -12,10 +12,13 @@ import { Report } from './conformance/report.mjs';
 import { MODULES } from './conformance/modules.mjs';
 import { exists } from './conformance/signature.mjs';
 import { OPS, rowName } from './conformance/table.mjs';
-import { readSamples } from './conformance/samples.mjs';
+import { readSamples, writeFixture } from './conformance/samples.mjs';
 import * as lenode from '../dist/index.js';
 import { findPython } from './find-python.mjs';
 
+// Of each name and dtype so many samples of so many elements, those of results and gradients included.
+const FIXTURE = { limits: { float32: 2, bfloat16: 1, int64: 1 }, largest: 400 };
+const CAPTURES = 150; // samples of a name that are also captured, from all over its list
 const DTYPES = ['float32', 'float64', 'float16', 'bfloat16', 'int64', 'int32', 'uint8', 'bool'];
 const { values: options } = parseArgs({
   options: {
@@ -33,6 +36,7 @@ const { values: options } = parseArgs({
     timeout: { type: 'string', default: '60' }, // seconds for one sample
     python: { type: 'string' },
     json: { type: 'string' }, // a file for all results
+    fixture: { type: 'string' }, // writes a few small samples of each name to this file, for test/conformance.test.ts
     verbose: { type: 'boolean', default: false },
   },
 });
@@ -110,7 +114,7 @@ const list = await ask({ kind: 'list' });
 const wanted = options.op?.split(',').map((name) => name.trim());
 const isWanted = (name, variant) => !wanted || wanted.includes(name) || wanted.includes(`${name}:${variant}`);
 const anyKind = !options.ops && !options.errors && !options.modules;
-const dtypes = options.dtypes?.split(',') ?? (options.quick ? ['float32', 'int64'] : DTYPES);
+const dtypes = options.dtypes?.split(',') ?? (options.quick ? ['float32', 'int64'] : options.fixture ? Object.keys(FIXTURE.limits) : DTYPES);
 const limit = options.limit ? Number(options.limit) : options.quick ? 4 : undefined;
 const waysNamed = ['layouts', 'captured', 'alone'].filter((way) => options[way]);
 const modes = waysNamed.length > 0 ? waysNamed : ['layouts', 'captured', 'alone'];
@@ -141,19 +145,30 @@ for (const [name, , hasErrors] of list.modules) {
 if (jobs.length === 0) throw new Error(`nothing of op_db is called ${options.op}`);
 
 const report = new Report(list, options);
-const produce = (job, k) => ask({ ...job, file: join(folder, `${k % 2}.bin`) });
+const small = options.fixture ? FIXTURE : {};
+const fixture = [];
+const produce = (job, k) => ask({ ...job, ...small, file: join(folder, `${k % 2}.bin`) });
 let next = produce(jobs[0], 0);
 for (const [k, job] of jobs.entries()) {
   const { samples, skipped } = await next;
   // The next file is made while this one is run.
   if (k + 1 < jobs.length) next = produce(jobs[k + 1], k + 1);
   const file = join(folder, `${k % 2}.bin`);
-  const content = readSamples(readFileSync(file));
+  const bytes = readFileSync(file);
+  const content = readSamples(bytes);
   report.begin(job, samples, skipped);
-  await replay({ kind: job.kind, file, name: job.row, modes }, (result) => report.add(job, result, content));
+  const refused = new Set();
+  let wrong = 0;
+  await replay({ kind: job.kind, file, name: job.row, modes, captures: options.captured ? 0 : CAPTURES }, (result) => {
+    report.add(job, result, content);
+    if (['refused', 'accepted'].includes(result.outcome)) refused.add(`${result.i} ${result.way}`);
+    else if (result.outcome) wrong++;
+  });
+  if (options.fixture && samples > 0 && wrong === 0) fixture.push({ kind: job.kind, row: job.row, variant: job.variant, refused: [...refused], bytes });
   report.end(job);
 }
 report.print(absent);
+if (options.fixture) writeFixture(options.fixture, fixture);
 if (options.json) writeFileSync(options.json, JSON.stringify(report.results));
 worker?.child.stdin.end();
 producer.stdin.end();

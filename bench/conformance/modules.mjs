@@ -35,5 +35,5 @@ function alike(names, positional) {
 }
 
 export const MODULES = Object.fromEntries(Object.entries(table).map(([name, positional]) => [
-  `nn.${name}`, { name, call: `${name}(${positional.replaceAll(' ', ', ')})` },
+  `nn.${name}`, { name, sums: true, call: `${name}(${positional.replaceAll(' ', ', ')})` },
 ]));

@@ -8,7 +8,7 @@ import torch
 from torch.testing._internal.common_modules import ModuleErrorEnum, module_db
 
 from encoding import Encoder, Inexpressible
-from ops import NAMES, NARROW, map_tensors, own, rounded, seed_all, tally, tensors_in, widened
+from ops import LARGEST, NAMES, NARROW, map_tensors, own, rounded, seed_all, tally, tensors_in, widened
 
 
 def names():
@@ -56,7 +56,7 @@ def evaluate(module, operands, seed, upstream=None):
     return result, upstream, list(grads)
 
 
-def describe(encoder, info, given, dtype, training, seed):
+def describe(encoder, info, given, dtype, training, seed, largest):
     operands = {'args': given.forward_input.args, 'kwargs': given.forward_input.kwargs}
     operands = map_tensors(own, operands)
     module = layer(info, given.constructor_input, dtype, training)
@@ -67,6 +67,8 @@ def describe(encoder, info, given, dtype, training, seed):
     arguments = encoder.value([operands['args'], operands['kwargs'], bound(info.module_cls, given.constructor_input), start])
     wants = [i for i, t in enumerate(tensors_in(operands)) if t.requires_grad]
     result, upstream, grads = evaluate(module, map_tensors(own, operands), seed)
+    if sum(t.numel() for t in tensors_in([operands, list(start.values()), result])) > largest:
+        raise Inexpressible('too large to be compared here')
     entry = {'args': arguments[0], 'kwargs': arguments[1], 'construct': arguments[2], 'state': arguments[3],
              'training': training, 'out': encoder.value(result), 'wants': wants,
              'parameters': [k for k, p in module.named_parameters() if p.requires_grad],
@@ -98,11 +100,13 @@ def write_samples(request):
             continue
         for training in (True, False) if info.train_and_eval_differ else (True,):
             seed_all(request['seed'], info.name, name, training)
+            most = request.get('limits', {}).get(name, request.get('limit'))
             for index, given in enumerate(inputs_of(info, dtype, training, True)):
-                if given.forward_input is None or request.get('limit') and index >= request['limit']:
+                if given.forward_input is None or most and index >= most:
                     continue
                 where = {'dtype': name, 'index': index, 'remark': f'{given.desc} {"" if training else "in use"}'.strip()}
-                tally(encoder, skipped, lambda: describe(encoder, info, given, dtype, training, request['seed'] + index), where)
+                tally(encoder, skipped, lambda: describe(encoder, info, given, dtype, training, request['seed'] + index,
+                                                         request.get('largest', LARGEST)), where)
     encoder.write(request['file'])
     return {'samples': len(encoder.samples), 'skipped': skipped}
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads the files of encoding.py, and lays their tensors out in memory.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { gunzipSync, gzipSync } from 'node:zlib';
 
 const arrays = {
   float32: Float32Array, float64: Float64Array, int32: Int32Array, int64: BigInt64Array, uint8: Uint8Array, bool: Uint8Array,
@@ -9,9 +11,10 @@ const arrays = {
 export function readSamples(bytes) {
   const start = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   const { tensors, ...header } = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset + 8, start - 8).toString());
-  const decoded = new Map();
+  let decoded = new Map();
   const tensor = (i) => {
     if (!decoded.has(i)) {
+      if (decoded.size > 100) decoded = new Map(); // one sample's are looked at many times, older ones never again
       const { d: dtype, s: shape, o: offset, st: strides } = tensors[i];
       const count = shape.reduce((a, b) => a * b, 1);
       decoded.set(i, { dtype, shape, strides, data: decode(dtype, bytes, start + offset, count) });
@@ -39,12 +42,53 @@ function fromFloat16(bits) {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
+// ---- files of several jobs ---------------------------------------------------------------------------------------------
+
+/** Writes files of samples as one: for each its length, a header {kind, row, variant, refused} and its bytes; compressed. */
+export function writeFixture(path, jobs) {
+  const parts = jobs.flatMap(({ bytes, ...header }) => {
+    const text = Buffer.from(JSON.stringify(header));
+    const sizes = Buffer.alloc(8);
+    sizes.writeUInt32LE(text.length, 0);
+    sizes.writeUInt32LE(bytes.length, 4);
+    return [sizes, text, bytes];
+  });
+  writeFileSync(path, gzipSync(Buffer.concat(parts), { level: 9 }));
+}
+
+/** The jobs of such a file. */
+export function readFixture(path) {
+  const content = gunzipSync(readFileSync(path));
+  const jobs = [];
+  for (let at = 0; at < content.length; ) {
+    const [header, body] = [content.readUInt32LE(at), content.readUInt32LE(at + 4)];
+    const start = at + 8 + header;
+    jobs.push({ ...JSON.parse(content.toString('utf8', at + 8, start)), ...readSamples(content.subarray(start, start + body)) });
+    at = start + body;
+  }
+  return jobs;
+}
+
 // ---- layouts -----------------------------------------------------------------------------------------------------------
 
 /** How operands lie in memory. 'own': as PyTorch's sample does. */
 export const LAYOUTS = ['own', 'contiguous', 'sliced', 'offset', 'permuted', 'channelsLast'];
 
-/** A tensor with these values in this layout, and whether that is another layout than a contiguous one. */
+/** Whether a layout is another one than PyTorch's sample has. */
+export function differs({ shape, strides }, layout) {
+  switch (layout) {
+    case 'contiguous':
+      return strides !== undefined;
+    case 'permuted':
+      return shape.length > 1;
+    case 'channelsLast':
+      return shape.length > 2;
+    default:
+      return true;
+  }
+}
+
+/** A tensor with these values in this layout. */
 export function place(lenode, { dtype, shape, strides, data }, layout) {
   const { tensor, noGrad } = lenode;
   return noGrad(() => {

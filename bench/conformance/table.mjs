@@ -4,10 +4,12 @@
 // kwargs), or an object of `call` and
 //   random: results are drawn, and only their shapes and dtypes are compared
 //   uncaptured: why it cannot be part of a captured step
+//   single: why PyTorch's own float64 is no more exact than float32
+//   sums: elements are sums of several terms (compare.mjs)
 //   check: compares in another way than element by element (checks.mjs)
 // A row whose function does not exist (yet) is said to be missing, and counts as nothing.
 import { byPosition, sameSet } from './checks.mjs';
-import { camel } from './signature.mjs';
+import { camel, Refusal } from './signature.mjs';
 
 const drawn = (call) => ({ call, random: true });
 const blocking = (call) => ({ call, uncaptured: 'it waits for values' });
@@ -76,16 +78,16 @@ const reductions = {
   cumsum: 'cumsum(input, dim, {dtype})',
   cumprod: 'cumprod(input, dim, {dtype})',
   ...one('cummax cummin logcumsumexp', '(input, dim)'),
-  median: { call: 'median(input, dim, {keepdim})', check: byPosition },
-  nanmedian: { call: 'nanmedian(input, dim, {keepdim})', check: byPosition },
-  mode: { call: 'mode(input, dim, {keepdim})', check: byPosition },
-  kthvalue: { call: 'kthvalue(input, k, dim, {keepdim})', check: byPosition },
+  median: { call: 'median(input, dim, {keepdim})', check: byPosition(1) },
+  nanmedian: { call: 'nanmedian(input, dim, {keepdim})', check: byPosition(1) },
+  mode: { call: 'mode(input, dim, {keepdim})', check: byPosition(1) },
+  kthvalue: { call: 'kthvalue(input, k, dim, {keepdim})', check: byPosition(2) },
   quantile: 'quantile(input, q, dim, {keepdim, interpolation})',
   nanquantile: 'nanquantile(input, q, dim, {keepdim, interpolation})',
-  sort: { call: (l, [x, ...rest], k) => l.sort(x, sortOptions(rest, k)), check: byPosition },
-  argsort: { call: (l, [x, ...rest], k) => l.argsort(x, sortOptions(rest, k)), check: byPosition },
+  sort: { call: (l, [x, ...rest], k) => l.sort(x, sortOptions(rest, k)), check: byPosition(1) },
+  argsort: { call: (l, [x, ...rest], k) => l.argsort(x, sortOptions(rest, k)), check: byPosition(1, true) },
   msort: 'msort(input)',
-  topk: { call: 'topk(input, k, {dim, largest, sorted})', check: byPosition },
+  topk: { call: 'topk(input, k, {dim, largest, sorted})', check: byPosition(2) },
   norm: (l, [x, p, dim, keepdim], k) => l.norm(x, p ?? k.p ?? undefined, dim ?? k.dim ?? undefined, options({ keepdim: keepdim ?? k.keepdim, dtype: k.dtype })),
   'linalg.vector_norm': (l, [x, p], k) => l.norm(x, p ?? k.ord ?? 2, k.dim ?? undefined, options({ keepdim: k.keepdim, dtype: k.dtype })),
   dist: 'dist(input, other, p)',
@@ -113,6 +115,7 @@ const matrices = {
   tensordot: 'tensordot(input, other, dims)',
   cdist: 'cdist(x1, x2, {p})',
   cross: 'cross(input, other, dim)',
+  'linalg.cross': (l, [x, y], { dim = -1 }) => l.cross(x, y, dim),
 };
 
 const shapes = {
@@ -189,7 +192,6 @@ const shapes = {
   combinations: 'combinations(input, {r, with_replacement})',
   unfold: '.unfold(input, dimension, size, step)',
   diff: 'diff(input, {n, dim, prepend, append})',
-  sum_to_size: (l, [x, ...sizes]) => x.sumToSize(sizes.flat()),
   trapezoid: 'trapezoid(y, x, {dx, dim})',
   cumulative_trapezoid: 'cumulativeTrapezoid(y, x, {dx, dim})',
 };
@@ -214,12 +216,13 @@ const positions = {
   select_scatter: 'selectScatter(input, src, dim, index)',
   slice_scatter: 'sliceScatter(input, src, dim, start, end, step)',
   diagonal_scatter: 'diagonalScatter(input, src, {offset, dim1, dim2})',
-  __getitem__: blocking((l, [x, index]) => l.index(x, [index].flat(1).map(indexOf))),
+  __getitem__: blocking((l, [x, index]) => getItem(l, x, Array.isArray(index) ? index : [index])),
   put: 'put(input, index, source, {accumulate})',
 };
 
 const creations = {
   arange: made((l, a, { end, start, step, ...k }) => l.arange(...a, ...[start, end, step].filter((v) => v !== undefined), place(k))),
+  'linspace:tensor_overload': made((l, a, k) => l.linspace(...a.map((v) => (v instanceof l.Tensor ? v.itemSync() : v)), place(k))),
   linspace: made(`linspace(start, end, steps, ${creation})`),
   logspace: made(`logspace(start, end, steps, base, ${creation})`),
   eye: made((l, [n, m], k) => (m === undefined ? l.eye(n, place(k)) : l.eye(n, m, place(k)))),
@@ -258,7 +261,8 @@ const creations = {
 };
 
 const activations = {
-  ...functional('relu relu6 selu silu mish hardswish hardsigmoid', '(input, {inplace})'),
+  ...functional('relu relu6 selu silu mish hardswish', '(input, {inplace})'),
+  'nn.functional.hardsigmoid': { call: 'F.hardsigmoid(input, {inplace})', single: 'its gradient multiplies by a float32 1/6' },
   ...functional('logsigmoid softsign tanhshrink', '(input)'),
   ...functional('elu celu', '(input, {alpha, inplace})'),
   'nn.functional.leaky_relu': 'F.leakyRelu(input, {negative_slope, inplace})',
@@ -268,7 +272,7 @@ const activations = {
   'nn.functional.hardshrink': 'F.hardshrink(input, lambd)',
   'nn.functional.softshrink': 'F.softshrink(input, lambd)',
   'nn.functional.prelu': 'F.prelu(input, weight)',
-  'nn.functional.rrelu': 'F.rrelu(input, {lower, upper, training, inplace})',
+  'nn.functional.rrelu': drawn('F.rrelu(input, {lower, upper, training, inplace})'),
   'nn.functional.softplus': 'F.softplus(input, {beta, threshold})',
   'nn.functional.threshold': 'F.threshold(input, threshold, value, {inplace})',
   softmax: 'softmax(input, dim, {dtype})',
@@ -294,7 +298,9 @@ const layers = {
   ...functional('adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d', '(input, output_size, {return_indices})'),
   ...functional('linear', '(input, weight, bias)'),
   ...functional('bilinear', '(input1, input2, weight, bias)'),
-  ...functional('embedding', '(input, weight, {padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse})'),
+  // op_db gives the weight first.
+  'nn.functional.embedding': (l, [weight, input], { padding_idx: paddingIdx, max_norm: maxNorm, norm_type: normType, scale_grad_by_freq: scaleGradByFreq }) =>
+    l.F.embedding(input, weight, options({ paddingIdx, maxNorm, normType, scaleGradByFreq })),
   ...functional('one_hot', '(input, num_classes)'),
   ...functional('batch_norm', '(input, running_mean, running_var, weight, bias, {training, momentum, eps})'),
   ...functional('instance_norm', '(input, running_mean, running_var, weight, bias, {use_input_stats, momentum, eps})'),
@@ -357,19 +363,33 @@ function blockingNarrow(l, [x, dim, start, length], k) {
   return l.narrow(x, dim, start instanceof l.Tensor ? start.itemSync() : start, length ?? k.length);
 }
 
-// An index of Python's, as index() takes it.
-function indexOf(part) {
-  if (part === null || typeof part !== 'object') return part;
-  if ('slice' in part) return part.slice;
-  return 'ellipsis' in part ? '...' : part;
+// x[...] of Python: slices are slice() here, the rest is index().
+function getItem(l, x, parts) {
+  const spans = (part) => (part instanceof l.Tensor && part.dtype === 'bool' ? part.ndim : part.ellipsis ? 0 : 1);
+  if (parts.includes(null)) throw new Refusal('an index None, for a new dimension');
+  const rest = x.ndim - parts.reduce((sum, part) => sum + spans(part), 0);
+  let dim = 0;
+  const indices = parts.map((part) => {
+    const at = dim;
+    dim += part.ellipsis ? rest : spans(part);
+    if (part.ellipsis) return '...';
+    if (typeof part === 'boolean') throw new Refusal('an index True or False');
+    if (part instanceof l.Tensor || typeof part === 'number') return part;
+    const [start, end, step] = part.slice;
+    x = x.slice(at, start ?? 0, end ?? undefined, step ?? 1);
+    return null;
+  });
+  return l.index(x, indices);
 }
 
+const SUMS = new Set([...Object.keys({ ...reductions, ...matrices, ...layers, ...losses }), ...`arange linspace logspace addcmul addcdiv index_add index_put index_reduce scatter_add
+  scatter_reduce diff trapezoid cumulative_trapezoid softmax log_softmax nn.functional.softmin`.split(/\s+/)]);
 const table = {
   ...pointwise, ...reductions, ...matrices, ...shapes, ...positions, ...creations, ...activations, ...layers, ...losses,
 };
 
 export const OPS = Object.fromEntries(
-  Object.entries(table).map(([name, row]) => [name, typeof row === 'object' ? row : { call: row }]),
+  Object.entries(table).map(([name, row]) => [name, { sums: SUMS.has(name), ...(typeof row === 'object' ? row : { call: row }) }]),
 );
 
 /** The row of an entry of op_db. */
