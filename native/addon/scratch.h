@@ -2,11 +2,13 @@
 // Reading the Float64Array that calls share with TypeScript, and the status that they return.
 #pragma once
 #include <algorithm>
-#include <cmath>
 
 #include "addon/environment.h"
 
 namespace lenode::addon {
+
+// Of a value within 2^53; std::floor would be a call.
+inline bool is_whole(double value) { return static_cast<double>(static_cast<int64_t>(value)) == value; }
 
 class Reader {
  public:
@@ -18,19 +20,19 @@ class Reader {
   }
   int64_t take_integer() {
     const double value = take();
-    if (!(value >= -kLargest && value <= kLargest && value == std::floor(value)))
+    if (!(value >= -kLargest && value <= kLargest && is_whole(value)))
       fail(ErrorCode::invalid, "a size, stride or offset must be an integer below 2^53");
     return static_cast<int64_t>(value);
   }
   int32_t take_handle() {
     const double value = take();
-    if (!(value >= -2 && value <= INT32_MAX && value == std::floor(value)))
+    if (!(value >= -2 && value <= INT32_MAX && is_whole(value)))
       fail(ErrorCode::invalid, "a tensor's handle is damaged");
     return static_cast<int32_t>(value);
   }
   int32_t take_count(int32_t limit) {
     const double value = take();
-    if (!(value >= 0 && value <= limit && value == std::floor(value)))
+    if (!(value >= 0 && value <= limit && is_whole(value)))
       fail(ErrorCode::internal, "a native call's header is damaged");
     return static_cast<int32_t>(value);
   }
