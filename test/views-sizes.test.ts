@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dimensions of size 1 and 0, whose strides say nothing about memory.
 import { describe, expect, test } from 'vitest';
-import { arange, cat, F, nn, ones, ShapeError, tensor, zeros, type Tensor } from '../lib/index.js';
+import { arange, capture, cat, F, nn, ones, ShapeError, tensor, zeros, type Tensor } from '../lib/index.js';
 import { loadCases } from '../lib/selftest/cases.js';
 import { runCase } from '../lib/selftest/run-cases.js';
 import { Tensor as AnyTensor, viewOf } from '../lib/tensor/tensor.js';
@@ -103,6 +103,11 @@ describe('dimensions of size 0', () => {
     y.sum().backward();
     expect(x.grad).toMatchObject({ shape: [2, 0, 3] });
   });
+});
+
+test('an expanded tensor as the result of a captured step', () => {
+  const step = capture((x: Tensor) => x.mul(2).expand([3, 2]));
+  for (let i = 1; i < 5; i++) expect(step(ones([1, 2]).mul(i)).tolist()).toEqual(Array(3).fill([2 * i, 2 * i]));
 });
 
 test('ranks above 8 and parts of nothing are errors', () => {

@@ -8,6 +8,7 @@ import { setStepOrigins } from '../native/faults.js';
 import { beginRecording, run, sweep } from '../native/run.js';
 import { Trace } from '../native/trace.js';
 import type { Device } from '../tensor/device.js';
+import { stridesLike } from '../tensor/shape.js';
 import { emptyTensor, fresh, type Tensor } from '../tensor/tensor.js';
 import { ELSEWHERE, recipe, RecordedStep, type LeafGradient, type ResultSource, type StepParts } from './recorded-step.js';
 import { detached } from './results.js';
@@ -113,7 +114,7 @@ function takeResults(value: unknown, args: readonly Tensor[], recording: Recordi
     if (!recording.inner.has(t)) return { tensor: t };
     const { shape, strides, dtype, device } = t;
     native().addResult(t.handle);
-    const copy = fresh(shape, dtype, device, strides);
+    const copy = fresh(shape, dtype, device, stridesLike(shape, strides)); // memory of its own repeats no element
     run(Op.copy, [t], [copy], []);
     copies.push(copy);
     return { computed: computed.push({ shape, strides, dtype }) - 1 };
