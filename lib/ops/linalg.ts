@@ -125,6 +125,13 @@ export function tensordot(a: Tensor, b: Tensor, dims: number | readonly [readonl
     left = checkList(dims[0], where, 'dims').map((d) => normalizeDim(d, a.ndim, where));
     right = checkList(dims[1], where, 'dims').map((d) => normalizeDim(d, b.ndim, where));
   }
+  // A size of 1 goes with any: the other side is summed.
+  left.forEach((d, i) => {
+    const e = right[i];
+    if (e === undefined || a.shape[d] === b.shape[e]) return;
+    if (a.shape[d] === 1) b = sum(b, e, { keepdim: true });
+    else if (b.shape[e] === 1) a = sum(a, d, { keepdim: true });
+  });
   if (left.length !== right.length || left.some((d, i) => a.shape[d] !== b.shape[right[i]!]))
     throw new ShapeError(
       `${where}: dimensions ${formatShape(left)} of ${formatShape(a.shape)} and ${formatShape(right)} of ${formatShape(b.shape)} differ`,

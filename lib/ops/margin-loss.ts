@@ -14,7 +14,7 @@ import { checkReduction, lossOptions, reduced, type LossOptions } from './loss-o
 import { cumsum } from './order.js';
 import { gather, indexSelect, scatterAdd } from './pick.js';
 import { add, clamp, div, eq, exp, gt, log, logicalAnd, minimum, mul, ne, neg, sqrt, square, sub, where as choose } from './pointwise.js';
-import { cast } from './promote.js';
+import { cast, floating } from './promote.js';
 import { mean, sum } from './reduce.js';
 import { iota } from './positions.js';
 import { reshape, unsqueeze } from './view.js';
@@ -32,6 +32,9 @@ function float(x: Tensor, where: string, name = 'input'): Tensor {
   checkFloat(checkTensor(x, where, name), where, name);
   return full(x);
 }
+
+// Where PyTorch takes integers, too.
+const promoted = (x: Tensor, where: string, name = 'input'): Tensor => full(floating(checkTensor(x, where, name)));
 
 /**
  * max(0, -target (x1 - x2) + margin): x1 is to be larger where target is 1, x2 where it is -1. Default margin 0.
@@ -72,7 +75,7 @@ export function softMarginLoss(input: Tensor, target: Tensor, options?: LossOpti
 export function cosineEmbeddingLoss(x1: Tensor, x2: Tensor, target: Tensor, options?: MarginOptions): Tensor {
   const where = 'cosineEmbeddingLoss';
   const { margin = 0, ...rest } = marginOptions(where, options, arguments.length > 4);
-  const [a, b] = [float(x1, where, 'x1'), float(x2, where, 'x2')];
+  const [a, b] = [promoted(x1, where, 'x1'), promoted(x2, where, 'x2')];
   const dim = checkTensor(target, where, 'target').ndim;
   if (dim > 1 || a.ndim !== dim + 1 || b.ndim !== dim + 1)
     throw new ShapeError(
@@ -101,7 +104,7 @@ export const tripletMarginOptions = optionsOf<TripletMarginOptions>({ ...marginO
 type Distance = (a: Tensor, b: Tensor) => Tensor;
 
 function triplet(where: string, [anchor, positive, negative]: readonly Tensor[], distance: Distance, margin: number, swap: boolean, options: LossOptions) {
-  const [a, p, n] = [float(anchor!, where, 'anchor'), float(positive!, where, 'positive'), float(negative!, where, 'negative')];
+  const [a, p, n] = [promoted(anchor!, where, 'anchor'), promoted(positive!, where, 'positive'), promoted(negative!, where, 'negative')];
   if (a.ndim !== p.ndim || a.ndim !== n.ndim)
     throw new ShapeError(
       `${where}: all tensors must have equally many dimensions, got ${[a, p, n].map((t) => formatShape(t.shape)).join(', ')}`,
@@ -161,8 +164,10 @@ export const multiMarginOptions = optionsOf<MultiMarginOptions>({ ...marginOptio
 
 // [N, C] scores and a target without its last dimension, both as a batch.
 function batch(input: Tensor, target: Tensor, where: string, rank: 0 | 1): [x: Tensor, t: Tensor, batched: boolean] {
-  const x = float(input, where);
+  const given = float(input, where);
   checkIndexDType(checkTensor(target, where, 'target'), where, 'target');
+  const x = given.ndim === 0 ? reshape(given, [1]) : given;
+  if (given.ndim === 0 && target.ndim === 0) target = reshape(target, [1]);
   const batched = x.ndim === 2;
   const fits = x.ndim === 1 || x.ndim === 2;
   const expected = rank === 1 ? x.shape : x.shape.slice(0, -1);
@@ -249,7 +254,7 @@ export const poissonNllOptions = optionsOf<PoissonNllOptions>({ ...lossOptions.s
 export function poissonNllLoss(input: Tensor, target: Tensor, options?: PoissonNllOptions): Tensor {
   const where = 'poissonNllLoss';
   const { logInput = true, full: whole = false, eps = 1e-8, ...rest } = poissonNllOptions(where, options, arguments.length > 3);
-  const x = float(input, where);
+  const x = promoted(input, where);
   checkTensor(target, where, 'target');
   let losses = logInput ? sub(exp(x), mul(target, x)) : sub(x, mul(target, log(add(x, eps))));
   if (whole) {
