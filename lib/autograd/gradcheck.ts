@@ -98,8 +98,9 @@ export async function gradcheck(
 export async function gradgradcheck(
   fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[],
   inputs: readonly Tensor[],
-  options: GradcheckOptions = {},
+  options?: GradcheckOptions,
 ): Promise<true> {
+  options = gradcheckOptions('gradgradcheck', options, arguments.length > 3);
   const checkedAt = inputs.flatMap((t, i) => (t.requiresGrad ? [i] : []));
   const outputsOf = (args: readonly Tensor[]) => {
     const result = fn(...args);
