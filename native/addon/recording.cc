@@ -114,6 +114,19 @@ void check_argument(const TensorView& expected, const TensorView& given) {
   if (!same) fail(ErrorCode::internal, "an argument differs from the recorded one");
 }
 
+// Memory for a result of a step, which may repeat elements (an expanded tensor): bytes, seen as the result is.
+int32_t result_memory(TensorTable& table, Device& device, int32_t device_id, const GraphResult& result) {
+  TensorView bytes;
+  bytes.dtype = DType::uint8;
+  bytes.rank = 1;
+  bytes.dims[0] = static_cast<int64_t>(result.bytes);
+  bytes.strides[0] = 1;
+  const int32_t whole = table.create(device, device_id, bytes);
+  const int32_t handle = table.alias(whole, 0, result.shape);
+  table.release(whole);
+  return handle;
+}
+
 // replay(step, fresh0, ...): scratch holds the arguments' handles, then a count of numbers and as many that say which
 // calls' attributes have changed (call, count, values...). One object for each result; their handles come back in
 // scratch[0...]. Returns what run() does.
@@ -149,7 +162,7 @@ napi_value replay(napi_env env, napi_callback_info info) {
   std::vector<int32_t> fresh;
   try {
     for (const GraphResult& result : graph.results) {
-      fresh.push_back(environment.table.create(device, step.device_id, result.shape));
+      fresh.push_back(result_memory(environment.table, device, step.device_id, result));
       run.operands.push_back(environment.table.get(fresh.back()).view);
     }
     for (size_t i = 0; i < fresh.size(); ++i) environment.track(env, fresh[i], arguments.values[1 + i]);
