@@ -95,6 +95,12 @@ test('tensors without elements are read and written, whatever their strides', as
   expect(tensor(new Float32Array(0), { shape: [0, 0] }).dataSync().length).toBe(0);
 });
 
+test('factors of integers are integers', () => {
+  const a = ones([2, 2], { dtype: 'int64' }) as Tensor;
+  expect(() => a.addmm(a, a, { alpha: 0.5 })).toThrow(/^addmm: beta and alpha must be integers for tensors of integers, got 1 and 0.5/);
+  expect(list(a.addmm(a, a, { alpha: 3, beta: 2 }))).toEqual([8, 8, 8, 8]);
+});
+
 test('einsum says what is wrong with an equation', () => {
   const a = grid();
   expect(() => einsum('ij,jk', a)).toThrow(/^einsum: 'ij,jk' has 2 operands, got 1 tensors/);

@@ -2,6 +2,7 @@
 // Products of vectors and matrices, with sums.
 import { ArgumentError, ShapeError } from '../native/errors.js';
 import { noMore, number, optionsOf } from '../native/options.js';
+import { isFloating } from '../tensor/dtype.js';
 import { checkList, formatShape, normalizeDim, numelOf } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { checkInteger, checkSameDType } from './checks.js';
@@ -66,6 +67,9 @@ const plus = (x: Tensor, product: Tensor, { beta = 1, alpha = 1 }: AddProductOpt
   beta === 0 ? scaled(product, alpha) : add(scaled(x, beta), scaled(product, alpha));
 
 function added(where: string, x: Tensor, product: Tensor, options: AddProductOptions): Tensor {
+  const { beta = 1, alpha = 1 } = options;
+  if (!isFloating(product.dtype) && !(Number.isInteger(beta) && Number.isInteger(alpha)))
+    throw new ArgumentError(`${where}: beta and alpha must be integers for tensors of integers, got ${beta} and ${alpha}`);
   checkSameDType(checkTensor(x, where), product, where, 'the summand', 'the product');
   if (x.ndim > product.ndim)
     throw new ShapeError(`${where}: the summand ${formatShape(x.shape)} does not broadcast to the product's ${formatShape(product.shape)}`);
