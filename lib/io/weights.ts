@@ -144,10 +144,9 @@ const loadWeightsOptions = optionsOf<LoadWeightsOptions>({
  * @throws StateDictError that lists what is missing, unexpected or misshapen; and what openWeights() throws
  */
 export async function loadWeights(module: AnyModule, path: string, options?: LoadWeightsOptions): Promise<KeyReport> {
-  options = loadWeightsOptions('loadWeights', options, arguments.length > 3);
-  const { strict = true, dtype, rename = [] } = options;
+  const { strict = true, dtype, rename = [], ...reading } = loadWeightsOptions('loadWeights', options, arguments.length > 3);
   const rules = typeof rename === 'function' ? [rename] : rename;
-  const file = await openWeights(path, options);
+  const file = await openWeights(path, reading);
   const state = Object.create(null) as StateDict;
   try {
     const offered = renamed(file.tensors, rules, path);
