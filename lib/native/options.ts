@@ -27,8 +27,9 @@ export const callable = kind<any>('a function', (v) => typeof v === 'function');
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export const checked = kind<any>('a value', () => true);
 
+const alternatives = (names: readonly string[]) => names.join(', ').replace(/, ([^,]*)$/, ' or $1');
 export const oneOf = <const C extends string>(...choices: readonly C[]): Kind<C> =>
-  kind(choices.map((c) => `'${c}'`).join(' or '), (v) => choices.includes(v as C));
+  kind(alternatives(choices.map((c) => `'${c}'`)), (v) => choices.includes(v as C));
 export const either = <A, B>(a: Kind<A>, b: Kind<B>): Kind<A | B> =>
   kind(`${a.what} or ${b.what}`, (v) => a.test(v) || b.test(v));
 export const nullable = <T>(of: Kind<T>): Kind<T | null> => kind(`${of.what} or null`, (v) => v === null || of.test(v));
