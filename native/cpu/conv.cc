@@ -261,7 +261,7 @@ ConvGeometry conv_geometry(const Call& call, const TensorView& x, const TensorVi
     return call.op == OpId::conv_backward_weight ? holds_gradient(view.dtype, x.dtype) : view.dtype == x.dtype;
   };
   check(x.dtype == y.dtype && fits(weight), "x, weight and y must have the same dtype");
-  check(g.groups > 0 && weight.dims[1] * g.groups == g.c && g.k % g.groups == 0,
+  check(g.groups > 0 && g.groups <= g.k && weight.dims[1] * g.groups == g.c && g.k % g.groups == 0,
         "weight must be [K, C / groups, ...] with K divisible by groups");
   check(y.dims[0] == g.n && y.dims[1] == g.k, "y must be [N, K, ...]");
   check(!bias.present() || (bias.rank == 1 && bias.dims[0] == g.k && fits(bias)),

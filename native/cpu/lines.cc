@@ -34,6 +34,8 @@ int checked_dim(const char* name, const TensorView& x, int64_t dim) {
 TensorView at_least_1d(const TensorView& view) { return view.rank == 0 ? with_dim(view, 0, 1) : view; }
 
 TensorView with_dim(const TensorView& view, int dim, int rank) {
+  require(dim < rank && (view.rank == rank ? view.dims[dim] == 1 : view.rank + 1 == rank && rank <= kMaxRank),
+          "lines: an operand lacks a dimension, or has one too many");
   if (view.rank == rank) return view;
   TensorView result = view;
   for (int i = view.rank; i > dim; --i) {

@@ -151,6 +151,13 @@ StridedLoop make_loop(std::initializer_list<const TensorView*> views, int withou
   loop.operands = static_cast<int>(views.size());
   LENODE_CHECK(loop.operands <= kMaxOperands, "loop: too many operands");
 
+  for (const TensorView* view : views) {
+    const int before = shape.rank - view->rank;  // shapes align at the right
+    require(before >= 0, "pointwise: an operand has more dimensions than the result");
+    for (int i = 0; i < view->rank; ++i)
+      require(view->dims[i] == 1 || view->dims[i] == shape.dims[before + i] || i + before == without_dim,
+              "pointwise: the operands' shapes do not broadcast");
+  }
   int order[kMaxRank];
   int count = 0;
   for (int i = 0; i < shape.rank; ++i) {
@@ -168,13 +175,8 @@ StridedLoop make_loop(std::initializer_list<const TensorView*> views, int withou
     int64_t strides[kMaxOperands];
     int operand = 0;
     for (const TensorView* view : views) {
-      const int own = dim - (shape.rank - view->rank);  // shapes align at the right
-      strides[operand] = 0;
-      if (own >= 0 && view->dims[own] != 1) {
-        require(view->dims[own] == shape.dims[dim], "pointwise: the operands' shapes do not broadcast");
-        strides[operand] = view->strides[own];
-      }
-      ++operand;
+      const int own = dim - (shape.rank - view->rank);
+      strides[operand++] = own >= 0 && view->dims[own] != 1 ? view->strides[own] : 0;
     }
     bool merge = loop.rank > 0;
     for (int j = 0; merge && j < loop.operands; ++j)
