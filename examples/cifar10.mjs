@@ -42,6 +42,6 @@ for (let epoch = 0; epoch < epochs; epoch++) {
     optimizer.step();
     total += Number(await loss.item());
   }
-  const { accuracy } = await evaluate(model, heldLoader);
+  const { accuracy = NaN } = await evaluate(model, heldLoader);
   console.log(`epoch ${epoch + 1}: loss ${(total / trainLoader.length).toFixed(4)}, accuracy ${(100 * accuracy).toFixed(1)} %`);
 }
