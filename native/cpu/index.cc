@@ -280,53 +280,68 @@ void op_gather(Context&, const Call& call) {
   });
 }
 
-void op_scatter_add(Context&, const Call& call) {
-  namespace o = op::scatter_add;
-  const TensorView source = at_least_1d(call.in(o::in::source)), y = at_least_1d(call.out(o::out::y));
-  const TensorView index = at_least_1d(call.in(o::in::index));
-  const int dim = checked_dim("scatter_add", y, call.i(o::attr::dim));
-  require(source.dtype == y.dtype && source.rank == index.rank && source.dims[dim] >= index.dims[dim],
-          "scatter_add: the source does not fit the index tensor");
-  std::vector<int64_t> values = positions(call, index, y.dims[dim]);
-  const TensorView where = positions_view(values, index);
-  const TensorView y_base = without_position(y, index, dim), from = without_position(source, index, dim);
-  const StridedLoop loop = make_loop({&y_base, &where, &from}, dim);
-  const int64_t n = index.dims[dim], y_dim = y.strides[dim], x_dim = source.strides[dim], i_dim = where.strides[dim];
-  with_storage(y.dtype, [&](auto t) {
-    using T = decltype(t);
-    // Lines along dim never meet in y, so threads may take different ones.
-    const int64_t length = y.dims[dim];
-    const int slots = useful_threads(loop.numel, n * kRandomCost);
-    const SlotBuffers<float> sums(slots, is_half_v<T> ? length : 0);
+namespace {
+
+// What scatter and scatter_add have in common: lines along `dim`, which never meet in y, so that threads may take
+// different ones.
+struct Scattering {
+  explicit Scattering(const Call& call)
+      : source(at_least_1d(call.in(op::scatter::in::source))),
+        y(at_least_1d(call.out(op::scatter::out::y))),
+        index(at_least_1d(call.in(op::scatter::in::index))),
+        dim(checked_dim(op_info(call.op).name, y, call.i(op::scatter::attr::dim))) {
+    static_assert(static_cast<int>(op::scatter::in::source) == static_cast<int>(op::scatter_add::in::source) &&
+                  static_cast<int>(op::scatter::in::index) == static_cast<int>(op::scatter_add::in::index));
+    if (source.dtype != y.dtype || source.rank != index.rank || source.dims[dim] < index.dims[dim])
+      fail(ErrorCode::invalid, std::string(op_info(call.op).name) + ": the source does not fit the index tensor");
+    values = positions(call, index, y.dims[dim]);
+    where = positions_view(values, index);
+    const TensorView y_base = without_position(y, index, dim), from = without_position(source, index, dim);
+    loop = make_loop({&y_base, &where, &from}, dim);
+    n = index.dims[dim];
+    y_dim = y.strides[dim];
+    x_dim = source.strides[dim];
+    i_dim = where.strides[dim];
+  }
+
+  // body(slot, a line of y, its positions, a line of the source) for all lines, in `slots` parts.
+  template <class T, class Body>
+  void run(int slots, Body&& body) const {
     parallel_slots(slots, loop.numel, [&](int slot, int64_t begin, int64_t end) {
       for (Walker walker(loop, begin); walker.position() < end; walker.advance(1))
-        add_line(y.ptr<T>() + walker.offset(0), y_dim, length, values.data() + walker.offset(1), i_dim,
-                 source.ptr<const T>() + walker.offset(2), x_dim, n, sums[slot]);
+        body(slot, y.ptr<T>() + walker.offset(0), values.data() + walker.offset(1),
+             source.ptr<const T>() + walker.offset(2));
+    });
+  }
+
+  TensorView source, y, index, where;
+  int dim;
+  std::vector<int64_t> values;
+  StridedLoop loop;
+  int64_t n, y_dim, x_dim, i_dim;
+};
+
+}  // namespace
+
+void op_scatter_add(Context&, const Call& call) {
+  const Scattering s(call);
+  with_storage(s.y.dtype, [&](auto t) {
+    using T = decltype(t);
+    const int64_t length = s.y.dims[s.dim];
+    const int slots = useful_threads(s.loop.numel, s.n * kRandomCost);
+    const SlotBuffers<float> sums(slots, is_half_v<T> ? length : 0);
+    s.run<T>(slots, [&](int slot, T* out, const int64_t* line, const T* in) {
+      add_line(out, s.y_dim, length, line, s.i_dim, in, s.x_dim, s.n, sums[slot]);
     });
   });
 }
 
 void op_scatter(Context&, const Call& call) {
-  namespace o = op::scatter;
-  const TensorView source = at_least_1d(call.in(o::in::source)), y = at_least_1d(call.out(o::out::y));
-  const TensorView index = at_least_1d(call.in(o::in::index));
-  const int dim = checked_dim("scatter", y, call.i(o::attr::dim));
-  require(source.dtype == y.dtype && source.rank == index.rank && source.dims[dim] >= index.dims[dim],
-          "scatter: the source does not fit the index tensor");
-  std::vector<int64_t> values = positions(call, index, y.dims[dim]);
-  const TensorView where = positions_view(values, index);
-  const TensorView y_base = without_position(y, index, dim), from = without_position(source, index, dim);
-  const StridedLoop loop = make_loop({&y_base, &where, &from}, dim);
-  const int64_t n = index.dims[dim], y_dim = y.strides[dim], x_dim = source.strides[dim], i_dim = where.strides[dim];
-  with_storage(y.dtype, [&](auto t) {
+  const Scattering s(call);
+  with_storage(s.y.dtype, [&](auto t) {
     using T = decltype(t);
-    parallel_chunks(loop.numel, n * kRandomCost, [&](int64_t begin, int64_t end) {
-      for (Walker walker(loop, begin); walker.position() < end; walker.advance(1)) {
-        T* out = y.ptr<T>() + walker.offset(0);
-        const int64_t* line = values.data() + walker.offset(1);
-        const T* in = source.ptr<const T>() + walker.offset(2);
-        for (int64_t i = 0; i < n; ++i) out[line[i * i_dim] * y_dim] = in[i * x_dim];
-      }
+    s.run<T>(useful_threads(s.loop.numel, s.n * kRandomCost), [&](int, T* out, const int64_t* line, const T* in) {
+      for (int64_t i = 0; i < s.n; ++i) out[line[i * s.i_dim] * s.y_dim] = in[i * s.x_dim];
     });
   });
 }
