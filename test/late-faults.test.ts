@@ -130,6 +130,26 @@ describe('what depends on a failed operation', () => {
     }
   });
 
+  // Their gradients look the index up again, which is no second fault.
+  const lookups: [string, RegExp, (x: Tensor) => Tensor][] = [
+    ['gather', /^gather: /, (x) => x.gather(0, labels(0, 7))],
+    ['indexSelect', /^indexSelect: /, (x) => x.indexSelect(0, labels(0, 7))],
+    ['index', /^indexSelect: /, (x) => x.index([labels(0, 7)])],
+    ['take', /^indexSelect: /, (x) => x.take(labels(0, 7))],
+    ['scatter', /^scatter: /, (x) => x.scatter(0, labels(0, 7), 1)],
+    ['multiMarginLoss', /^gather: /, (x) => F.multiMarginLoss(x.unsqueeze(0), labels(7))],
+  ] as never;
+
+  test.each(lookups)('%s: who has read the loss has been told of its gradient too', async (_, name, lookup) => {
+    const weight = new nn.Parameter(ones([3]));
+    const optimizer = new optim.SGD([weight], { lr: 0.1 });
+    const loss = lookup(weight as never).sum();
+    loss.backward();
+    optimizer.step();
+    await isFault(loss.item() as Promise<unknown>, name);
+    await synchronize('cpu');
+  });
+
   const broken = () => ones([3]).indexSelect(0, index()) as Tensor;
 
   test('a tensor that is changed by it in place carries the error until all of it is overwritten', async () => {

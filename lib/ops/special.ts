@@ -160,11 +160,12 @@ export function lerp(start: Tensor, end: Tensor, weight: Operand): Tensor {
   noMore('lerp', arguments.length > 3);
   checkFloat(checkTensor(start, 'lerp'), 'lerp');
   checkFloat(checkTensor(end, 'lerp', 'end'), 'lerp', 'end');
+  // From the nearer end, so that both are met exactly.
   const way = sub(end, start);
-  const near = () => add(start, mul(way, weight));
-  const far = () => sub(end, mul(way, sub(1, weight)));
-  if (typeof weight === 'number') return Math.abs(weight) < 0.5 ? near() : sub(end, mul(way, 1 - weight));
-  return where(lt(abs(checkTensor(weight, 'lerp', 'weight')), 0.5), near(), far());
+  if (typeof weight === 'number')
+    return Math.abs(weight) < 0.5 ? add(start, mul(way, weight)) : sub(end, mul(way, 1 - weight));
+  const near = lt(abs(checkTensor(weight, 'lerp', 'weight')), 0.5);
+  return add(where(near, start, end), mul(way, where(near, weight, sub(weight, 1))));
 }
 
 export interface FactorOptions {

@@ -76,6 +76,25 @@ FaultPtr Faults::add(int32_t code, std::string message, uint64_t sequence) {
   return fault;
 }
 
+FaultPtr Faults::add(int32_t code, std::string message, const Call& call) {
+  const auto finding = [](const std::string& text) { return text.substr(std::min(text.find(": "), text.size())); };
+  std::vector<uint64_t> operands;
+  for (int i = 0; i < call.n_inputs; ++i)
+    if (call.inputs[i].present()) operands.push_back(call.inputs[i].storage);
+  {
+    std::lock_guard lock(mutex_);
+    for (const FaultPtr& fault : untold_) {
+      const auto& before = fault->operands;
+      if (fault->code == static_cast<ErrorCode>(code) && finding(fault->message) == finding(message) &&
+          std::find_first_of(before.begin(), before.end(), operands.begin(), operands.end()) != before.end())
+        return fault;
+    }
+  }
+  FaultPtr fault = add(code, std::move(message), call.sequence);
+  fault->operands = std::move(operands);
+  return fault;
+}
+
 void Faults::forget_all_but(const std::unordered_set<uint64_t>& live) {
   std::unordered_set<const Fault*> carried;
   for (auto entry = carriers_.begin(); entry != carriers_.end();) {

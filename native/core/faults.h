@@ -27,6 +27,7 @@ struct Fault {
   ErrorCode code = ErrorCode::ok;
   std::string message;
   uint64_t sequence = 0;  // of the call that failed; 0 if it was none
+  std::vector<uint64_t> operands;  // storages that it read
 
   // Guarded by the Faults they belong to.
   bool abandoned = false;
@@ -50,6 +51,9 @@ class Faults {
   void leave_out(const Call& call, const FaultPtr& fault);
 
   FaultPtr add(int32_t code, std::string message, uint64_t sequence);
+  // The fault of a call. A backward pass that finds the bad index of the forward pass again has that one's fault: whoever
+  // is told of it has been told all.
+  FaultPtr add(int32_t code, std::string message, const Call& call);
   FaultPtr carried_by(uint64_t storage) const;
   void carry(uint64_t storage, const FaultPtr& fault);
   void heal(uint64_t storage) { carriers_.erase(storage); }

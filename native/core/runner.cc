@@ -23,7 +23,7 @@ void Runner::run(const Call& call) {
   const bool any = faults.any();
   if (any && !faults.admit(call)) return;
   if (const int32_t status = api->run(context, &call)) {
-    faults.leave(call, faults.add(status, api->last_error(), call.sequence));
+    faults.leave(call, faults.add(status, api->last_error(), call));
     return;
   }
   if (any) faults.ran(call);
