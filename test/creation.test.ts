@@ -191,3 +191,17 @@ test('a tensor of another copy of the library is named as one', () => {
   expect(() => ones([2]).matmul(foreign as never)).toThrow(/another copy of lenode/);
   expect(() => ones([2]).add(foreign as never)).toThrow(/another copy of lenode/);
 });
+
+test.each<[number | bigint, DType]>([
+  [256, 'uint8'], [-256, 'uint8'], [2 ** 31, 'int32'], [-(2 ** 31) - 1, 'int32'], [NaN, 'int32'], [2 ** 63, 'int64'], [1e30, 'int64'], [2n ** 64n, 'int64'],
+])('%s does not fit into %s', (value, dtype) => {
+  expect(() => tensor([0, value] as number[], { dtype })).toThrow(ArgumentError);
+  expect(() => tensor([0, value] as number[], { dtype })).toThrow(/^tensor: /);
+});
+
+test('values at the ends of integer dtypes, and typed arrays of other dtypes, which are cut', () => {
+  expect(list(tensor([255, -1, 1.9], { dtype: 'uint8' }) as Tensor)).toEqual([255, 255, 1]);
+  expect(list(tensor([-(2 ** 31), 2 ** 31 - 1], { dtype: 'int32' }) as Tensor)).toEqual([-(2 ** 31), 2 ** 31 - 1]);
+  expect(tensor([-(2n ** 63n), 2n ** 63n - 1n], { dtype: 'int64' }).dataSync()).toEqual(BigInt64Array.of(-(2n ** 63n), 2n ** 63n - 1n));
+  expect(list(tensor(Float32Array.of(300), { dtype: 'uint8' }) as Tensor)).toEqual([44]);
+});

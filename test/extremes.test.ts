@@ -134,3 +134,32 @@ describe.each(['float32', 'float64', 'float16', 'bfloat16'])('%s', (dtype) => {
 test('every difference on the list is one', () => {
   expect(Object.keys(different).filter((name) => !met.has(name))).toEqual([]);
 });
+
+describe('composed functions', () => {
+  const at = (...values: number[]) => tensor(values, { requiresGrad: true }) as Tensor;
+  const gradients = (y: Tensor, incoming: number, ...inputs: Tensor[]) =>
+    grad(y, inputs, { gradOutputs: [full(y.shape, incoming) as Tensor] }).map((g) => [...(g!.dataSync() as Float32Array)].map((v) => v + 0));
+
+  test('atan2 at the origin', () => {
+    const [y, x] = [at(0, 0, 1), at(0, 2, 0)];
+    expect(gradients(lenode.atan2(y, x), 1, y, x)).toEqual([[0, 0.5, 0], [0, 0, -1]]);
+  });
+
+  test.each(['trunc', 'floor'] as const)('a quotient rounded by %s has gradient 0, by 0 too', (roundingMode) => {
+    const [a, b] = [at(0, 1, 5, Infinity), at(0, 0, 2, 3)];
+    for (const incoming of upstream)
+      expect(gradients(lenode.div(a, b, { roundingMode }), incoming, a, b)).toEqual([[0, 0, 0, 0], [0, 0, 0, 0]]);
+  });
+
+  test('lerp from and to infinities', () => {
+    const weight = at(0.25, 0.75, 0.25, 0.75);
+    const way = lenode.lerp(tensor([1, 1, -Infinity, 2]) as Tensor, tensor([Infinity, -Infinity, 1, 4]) as Tensor, weight);
+    expect(gradients(way, 1, weight)).toEqual([[Infinity, -Infinity, Infinity, 2]]);
+    expect([...way.dataSync()]).toEqual([Infinity, NaN, NaN, 3.5]);
+  });
+
+  test('logit at 0 and 1', () => {
+    const x = at(0, 0.5, 1);
+    expect(gradients(lenode.logit(x), 1, x)).toEqual([[Infinity, 4, Infinity]]);
+  });
+});

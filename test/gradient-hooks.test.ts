@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hooks on tensors: when they are called, with what, and what becomes of their results. Expected values are PyTorch's.
 import { expect, test } from 'vitest';
-import { AutogradError, autograd, grad, noGrad, randn, tensor, type Tensor } from '../lib/index.js';
+import { ArgumentError, AutogradError, autograd, grad, nn, noGrad, randn, tensor, type Tensor } from '../lib/index.js';
 import { memoryStats } from '../lib/tensor/memory.js';
 
 const scalar = (value: number) => tensor(value, { requiresGrad: true });
@@ -153,4 +153,13 @@ test('a leaf without hooks gathers the gradient of a pass before it is added to 
   p.mul(1).add(p.mul(1)).sum().backward();
   expect([...p.grad.dataSync()]).toEqual([258]);
   expect(autograd.grad).toBe(grad);
+});
+
+test('a hook that is no function is refused where it is registered', () => {
+  expect(() => scalar(1).registerHook(3 as never)).toThrow(/^registerHook: hook must be a function, got 3/);
+  const layer = new nn.Linear(1, 1);
+  for (const name of ['registerForwardPreHook', 'registerForwardHook', 'registerFullBackwardPreHook', 'registerFullBackwardHook'] as const)
+    expect(() => layer[name](undefined as never)).toThrow(new RegExp(`^${name}: hook must be a function`));
+  expect(() => layer.apply(undefined as never)).toThrow(ArgumentError);
+  expect(() => layer.train('no' as never)).toThrow(/^train: mode must be true or false, got 'no'/);
 });

@@ -132,12 +132,12 @@ describe('what depends on a failed operation', () => {
 
   // Their gradients look the index up again, which is no second fault.
   const lookups: [string, RegExp, (x: Tensor) => Tensor][] = [
-    ['gather', /^gather: /, (x) => x.gather(0, labels(0, 7))],
-    ['indexSelect', /^indexSelect: /, (x) => x.indexSelect(0, labels(0, 7))],
-    ['index', /^indexSelect: /, (x) => x.index([labels(0, 7)])],
-    ['take', /^indexSelect: /, (x) => x.take(labels(0, 7))],
-    ['scatter', /^scatter: /, (x) => x.scatter(0, labels(0, 7), 1)],
-    ['multiMarginLoss', /^gather: /, (x) => F.multiMarginLoss(x.unsqueeze(0), labels(7))],
+    ['gather', /^gather: /, (x: Tensor) => x.gather(0, labels(0, 7))],
+    ['indexSelect', /^indexSelect: /, (x: Tensor) => x.indexSelect(0, labels(0, 7))],
+    ['index', /^indexSelect: /, (x: Tensor) => x.index([labels(0, 7)])],
+    ['take', /^indexSelect: /, (x: Tensor) => x.take(labels(0, 7))],
+    ['scatter', /^scatter: /, (x: Tensor) => x.scatter(0, labels(0, 7), 1)],
+    ['multiMarginLoss', /^gather: /, (x: Tensor) => F.multiMarginLoss(x.unsqueeze(0), labels(7))],
   ] as never;
 
   test.each(lookups)('%s: who has read the loss has been told of its gradient too', async (_, name, lookup) => {

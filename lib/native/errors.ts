@@ -30,9 +30,13 @@ export class LenodeError extends Error {
   }
 }
 
+// Array.map() and its like, in between.
+const builtIn = /\((?:<anonymous>|node:[^)]*)\)$/;
+
 function callerStack(stack: string, heading: string): string {
   const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
-  const first = frames.findIndex((line) => !line.includes(libraryRoot));
+  const outside = frames.findIndex((line) => !line.includes(libraryRoot) && !builtIn.test(line));
+  const first = outside < 0 ? frames.findIndex((line) => !line.includes(libraryRoot)) : outside;
   return [heading, ...(first < 0 ? frames : frames.slice(first))].join('\n');
 }
 

@@ -149,6 +149,11 @@ function unknownKey(where: string, key: string, given: object, kinds: Readonly<R
 
 const brief = (s: string) => (s.length > 60 ? `${s.slice(0, 60)}...` : s);
 
+/** @throws ArgumentError for anything but a function */
+export function checkCallable(value: unknown, where: string, name: string): void {
+  if (typeof value !== 'function') throw new ArgumentError(`${where}: ${name} must be a function, got ${show(value)}`);
+}
+
 /** A value as an error message names it; runs none of its code. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return `'${brief(value)}'`;

@@ -2,6 +2,7 @@
 // Hooks around forward(). They are put in its place on the one module that has them, so that they run however it is
 // called (by a user, a container, another module), and modules without hooks pay nothing.
 import { isGradEnabled } from '../autograd/mode.js';
+import { checkCallable } from '../native/options.js';
 import { BackwardWatch, type BackwardHook, type BackwardPreHook } from './backward-hooks.js';
 
 type Call = (...args: unknown[]) => unknown;
@@ -57,8 +58,16 @@ function uninstall(module: Callable, { own }: Hooks): void {
 const count = ({ before, after, beforeBackward, afterBackward }: Sets) =>
   before.size + after.size + beforeBackward.size + afterBackward.size;
 
+const registering: Readonly<Record<keyof Sets, string>> = {
+  before: 'registerForwardPreHook',
+  after: 'registerForwardHook',
+  beforeBackward: 'registerFullBackwardPreHook',
+  afterBackward: 'registerFullBackwardHook',
+};
+
 /** Adds a hook; returns a function that removes it. */
 export function addHook(module: object, when: keyof Sets, hook: (...args: never[]) => unknown): () => void {
+  checkCallable(hook, registering[when], 'hook');
   const target = module as Callable;
   const hooks = hooked.get(module) ?? install(target);
   const set = hooks[when] as Set<unknown>;

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import { withoutGrad } from '../autograd/mode.js';
 import { ArgumentError, DTypeError, UninitializedError } from '../native/errors.js';
-import { boolean, noMore, optionsOf, text } from '../native/options.js';
+import { boolean, checkCallable, noMore, optionsOf, show, text } from '../native/options.js';
 import { DROPPED, recordingNow, stepDependsOn } from '../native/recording.js';
 import { NO_SHAPE_YET } from '../native/run.js';
 import { to, toOptions, type ToOptions } from '../ops/view.js';
@@ -263,6 +263,7 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
 
   /** Sets `training` here and in all modules below. */
   train(mode = true): this {
+    if (typeof mode !== 'boolean') throw new ArgumentError(`train: mode must be true or false, got ${show(mode)}`);
     for (const module of this.modules()) module.training = mode;
     return this;
   }
@@ -330,6 +331,7 @@ export abstract class Module<A extends unknown[] = [x: Tensor], R = Tensor> {
 
   /** Calls `fn` with every module below and then with this one: to initialise them, for instance. */
   apply(fn: (module: AnyModule) => void): this {
+    checkCallable(fn, 'apply', 'fn');
     for (const child of this.children()) child.apply(fn);
     fn(this);
     return this;

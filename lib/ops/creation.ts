@@ -159,14 +159,17 @@ function valuesFor(flat: ArrayLike<number | boolean | bigint>, dtype: DType, sha
   const array = hostArray(dtype, n, 'tensor', shape);
   if (dtype === 'int64') for (let i = 0; i < n; i++) (array as BigInt64Array)[i] = toBigInt(flat[i]!);
   else if (dtype === 'bool') for (let i = 0; i < n; i++) array[i] = Number(flat[i]) !== 0 ? 1 : 0;
+  else if (integerRange(dtype) && Array.isArray(flat))
+    for (let i = 0; i < n; i++) array[i] = checkFill(Number(flat[i]), dtype, 'tensor');
   else for (let i = 0; i < n; i++) array[i] = Number(flat[i]);
   return array;
 }
 
 function toBigInt(x: number | boolean | bigint): bigint {
-  if (typeof x === 'bigint') return x;
   if (typeof x === 'number' && !Number.isFinite(x)) throw new ArgumentError(`tensor: ${x} is no int64`);
-  return BigInt(Math.trunc(Number(x)));
+  const whole = typeof x === 'bigint' ? x : BigInt(Math.trunc(Number(x)));
+  if (whole !== BigInt.asIntN(64, whole)) throw new ArgumentError(`tensor: ${x} does not fit into int64`);
+  return whole;
 }
 
 /** Memory with undefined contents. */

@@ -304,6 +304,11 @@ export interface DivOptions {
 }
 const zero = (g: Tensor) => zerosLikeKernel(g);
 const floorQuotient = binary('div', Op.floorDivide, { save: false, gradients: [zero, zero] });
+const truncatedQuotient = binary('div', Op.div, {
+  save: false,
+  forward: (a, b) => unaryKernel(Op.trunc, binaryKernel(Op.div, a, b)),
+  gradients: [zero, zero],
+});
 const divOptions = optionsOf<DivOptions>({ roundingMode: nullable(oneOf('trunc', 'floor')) });
 
 /**
@@ -315,7 +320,7 @@ export function div(a: Operand, b: Operand, options?: DivOptions): Tensor {
   const mode = options === undefined && !extra ? null : divOptions('div', options, extra).roundingMode;
   if (!mode) return quotient(a, b);
   const dtype = resultDType(a, b, 'div');
-  if (isFloating(dtype)) return mode === 'trunc' ? trunc(quotient(a, b)) : floorQuotient(a, b);
+  if (isFloating(dtype)) return (mode === 'trunc' ? truncatedQuotient : floorQuotient)(a, b);
   return floorDivide(mode === 'trunc' ? sub(a, fmod(a, b)) : a, b);
 }
 
@@ -324,10 +329,16 @@ export const atan2 = binary('atan2', Op.atan2, {
   float: true,
   full: true,
   gradients: [
-    (g, a, b) => binaryKernel(Op.div, mulBy(g, overHypot(b, a, b)), binaryKernel(Op.hypot, a, b)),
-    (g, a, b) => negate(binaryKernel(Op.div, mulBy(g, overHypot(a, a, b)), binaryKernel(Op.hypot, a, b))),
+    (g, a, b) => aroundOrigin(g, b, a, b),
+    (g, a, b) => negate(aroundOrigin(g, a, a, b)),
   ],
 });
+// g x / (a^2 + b^2), and 0 where both are 0, as in PyTorch.
+function aroundOrigin(g: Tensor, x: Side, a: Side, b: Side): Tensor {
+  const length = binaryKernel(Op.hypot, a, b);
+  const divisor = selectKernel(binaryKernel(Op.eq, length, 0, [], '', 'bool'), 1, length);
+  return binaryKernel(Op.div, mulBy(g, binaryKernel(Op.div, x, divisor)), divisor);
+}
 /** sqrt(a^2 + b^2), without overflow in between. */
 export const hypot = binary('hypot', Op.hypot, {
   float: true,

@@ -205,7 +205,7 @@ export function logit(x: Tensor, eps: number | null = null): Tensor {
   checkTensor(x, 'logit');
   const wide = full(x);
   const z = eps === null ? wide : where(lt(wide, eps), eps, where(lt(1 - eps, wide), 1 - eps, wide));
-  return log(div(z, sub(1, z)));
+  return sub(log(z), log1p(neg(z)));
 }
 
 // ---- closeness -----------------------------------------------------------------------------------------------------

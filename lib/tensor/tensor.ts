@@ -4,7 +4,7 @@ import { openDevice } from '../native/devices.js';
 import { ArgumentError, AutogradError, DTypeError, fromNative, OutOfMemoryError, ShapeError } from '../native/errors.js';
 import { Op } from '../native/ops.gen.js';
 import { download, downloadSync } from '../native/faults.js';
-import { show } from '../native/options.js';
+import { checkCallable, show } from '../native/options.js';
 import { allocate, DISPOSED, FRESH, release, run, unusable, view, type NativeTensor } from '../native/run.js';
 import { refuse } from '../native/recording.js';
 import { type Device } from './device.js';
@@ -154,6 +154,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
    */
   registerHook(hook: GradHook): () => void {
     if (!this.needsGrad) throw new AutogradError('registerHook: this tensor does not require gradients');
+    checkCallable(hook, 'registerHook', 'hook');
     const entry = { hook };
     (this.hooks ??= new Set()).add(entry);
     this.gradFn?.observe(this as unknown as Tensor);
