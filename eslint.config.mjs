@@ -37,7 +37,7 @@ export default tseslint.config(
     languageOptions: {
       globals: Object.fromEntries(
         ['process', 'console', 'URL', 'Buffer', 'Atomics', 'SharedArrayBuffer', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval',
-          'fetch', 'performance'].map(
+          'fetch', 'performance', 'setImmediate', 'structuredClone'].map(
           (name) => [name, 'readonly'],
         ),
       ),

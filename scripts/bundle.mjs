@@ -3,9 +3,9 @@
 // but glibc: Node, the addon for any CPU of x86-64-v3, the CUDA library, oneDNN, compiled lib, op cases and bench.
 // cuDNN and cuBLAS are the GPU machine's own. `--mnist` adds the data set.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { buildAddon, libraries, releaseFolder } from './lib/addon.mjs';
+import { buildApart, libraries, releaseFolder } from './lib/addon.mjs';
 import { findProgram } from './lib/prerequisites.mjs';
 import { SetupError, at, exclusively, main, require, say } from './lib/project.mjs';
 import { setUp } from './lib/setup.mjs';
@@ -21,13 +21,7 @@ const folder = at('build', 'bundle', name);
 const inside = (...parts) => path.join(folder, ...parts);
 
 function buildPortableAddon() {
-  // The private oneDNN is for any CPU as it is.
-  const [shared, linked] = [at('build', 'onednn'), at(PORTABLE, 'onednn')];
-  mkdirSync(at(PORTABLE), { recursive: true });
-  if (existsSync(shared) && !existsSync(linked)) symlinkSync(shared, linked);
-  const march = process.arch === 'x64' ? 'x86-64-v3' : 'armv8-a';
-  Object.assign(process.env, { LENODE_MARCH: march, LENODE_CUDA: 'off' });
-  buildAddon({ tree: PORTABLE });
+  buildApart(PORTABLE, { LENODE_MARCH: process.arch === 'x64' ? 'x86-64-v3' : 'armv8-a' });
 }
 
 /** What a library needs, with the places where this machine has it. */

@@ -96,6 +96,10 @@ await check('lint', 5, process.execPath, [tool('eslint', 'bin/eslint.js'), '.'])
 await check('layers', 2, process.execPath, [
   tool('dependency-cruiser', 'bin/dependency-cruise.mjs'), 'lib', '--config', '.dependency-cruiser.mjs',
 ]);
+if (await check('sanitized build', 12, process.execPath, ['scripts/build.mjs', '--sanitize'])) {
+  const fuzz = ['bench/fuzz.mjs', '--calls', '20000', '--seed', '1', '--sanitized'];
+  await check('fuzz of the public API', 12, process.execPath, fuzz);
+}
 await cuda();
 
 if (failures.length) console.log(`\nFailed: ${failures.join(', ')}`);

@@ -2,7 +2,7 @@
 // The only place that loads the addon.
 import { createRequire } from 'node:module';
 import { LoadError } from './errors.js';
-import { packageRoot } from './paths.js';
+import { addonFolder } from './paths.js';
 
 /** A JavaScript object that owns a native handle; every tensor is one. */
 export interface HandleOwner {
@@ -85,11 +85,11 @@ const require = createRequire(import.meta.url);
 function load(): Native {
   try {
     const bindings = require('bindings') as typeof import('bindings');
-    // Release alone: bindings would prefer a stale Debug build.
+    // This one alone: bindings would prefer a stale Debug build.
     return bindings({
       bindings: 'lenode',
-      module_root: packageRoot,
-      try: [['module_root', 'build', 'Release', 'bindings']],
+      module_root: addonFolder,
+      try: [['module_root', 'bindings']],
     } as unknown as string) as Native;
   } catch (cause) {
     throw new LoadError(explain(cause as Error & { tries?: string[] }), { cause });

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { native, type NativeDeviceProperties } from './binding.js';
-import { packageRoot } from './paths.js';
+import { addonFolder, packageRoot } from './paths.js';
 import { findLibrary, formatVersion, libraryKinds, type CudaLibrary, type Problem } from './cuda-libraries.js';
 
 export interface CudaDriver {
@@ -46,7 +46,7 @@ interface BuildRecord {
   nvrtc: string;
 }
 
-const folder = path.join(packageRoot, 'build', 'Release');
+const folder = addonFolder;
 const backendPath = path.join(folder, 'liblenode_cuda.so');
 
 // CUDA 13's oldest GPUs and the drivers that came with each CUDA.

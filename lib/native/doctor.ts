@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { native, type NativeDeviceProperties } from './binding.js';
-import { packageRoot } from './paths.js';
+import { addonFolder, packageRoot } from './paths.js';
 import { cudaDevices, cudaLibraries, cudaStatus, rebuildCommand, whatIsMissing, type CudaStatus } from './cuda.js';
 import { formatVersion, type CudaLibrary, type Problem } from './cuda-libraries.js';
 import { CPU_ID, openDevice } from './devices.js';
@@ -62,7 +62,7 @@ export function diagnose(): Diagnosis {
     lenode: packageVersion(),
     node: { version: process.version, path: process.execPath },
     platform: `${os.type()} ${os.release()} ${process.arch}`,
-    addon: { path: path.join(packageRoot, 'build', 'Release', 'lenode.node'), loaded },
+    addon: { path: path.join(addonFolder, 'lenode.node'), loaded },
     cpu: describeCpu(opened, properties),
     cuda: cuda ?? noCuda,
     problems,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Builds the native addon, and the CUDA library where its toolkit is found, through cmake-js.
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { checkPrerequisites } from './prerequisites.mjs';
@@ -10,11 +10,14 @@ const sources = ['native', 'cmake', 'CMakeLists.txt', 'scripts/provide-onednn.sh
 
 // What else a build depends on.
 const settings = [
-  'LENODE_CUDA', 'LENODE_CUDA_WHEELS', 'LENODE_CUDA_ARCHITECTURES', 'LENODE_MARCH', 'CUDA_HOME', 'CUDA_PATH', 'CUDACXX',
-  'CUDNN_HOME', 'CUDNN_PATH', 'ONEDNN_HOME', 'CXX', 'CXXFLAGS', 'LDFLAGS',
+  'LENODE_CUDA', 'LENODE_CUDA_WHEELS', 'LENODE_CUDA_ARCHITECTURES', 'LENODE_MARCH', 'LENODE_SANITIZE', 'CUDA_HOME',
+  'CUDA_PATH', 'CUDACXX', 'CUDNN_HOME', 'CUDNN_PATH', 'ONEDNN_HOME', 'CXX', 'CXXFLAGS', 'LDFLAGS',
 ];
 
-/** Where a build lies. The tree of another -march must be another one. */
+/** The tree of the build with the address and undefined-behaviour sanitizers. */
+export const SANITIZED = 'build/sanitized';
+
+/** Where a build lies. That of another -march, or with sanitizers, must have a tree of its own. */
 export const releaseFolder = (tree = 'build') => at(tree, 'Release');
 /** What every build makes. */
 export const libraries = ['lenode.node', 'liblenode_cpu.so'];
@@ -82,6 +85,18 @@ export function buildAddon({ anew = false, tree = 'build', env = {} } = {}) {
   say(`built in ${Math.round((Date.now() - began) / 1000)} s: ${oneDnn}, ${cuda ? `no CUDA (${cuda})` : 'CUDA'}`);
   return true;
 }
+
+/** Builds for the CPU with other settings, in a tree of its own. */
+export function buildApart(tree, settings) {
+  // The private oneDNN is for any CPU as it is.
+  const [shared, linked] = [at('build', 'onednn'), at(tree, 'onednn')];
+  mkdirSync(at(tree), { recursive: true });
+  if (existsSync(shared) && !existsSync(linked)) symlinkSync(shared, linked);
+  Object.assign(process.env, settings, { LENODE_CUDA: 'off' });
+  return buildAddon({ tree });
+}
+
+export const buildSanitized = () => buildApart(SANITIZED, { LENODE_SANITIZE: 'on' });
 
 function cmakeJs() {
   try {
