@@ -2,6 +2,7 @@
 // Indexing by tensors and masks, and operations whose result's size depends on values: what the op cases cannot say.
 import { describe, expect, test } from 'vitest';
 import { allclose, arange, capture, einsum, equal, IndexError, ones, tensor, zeros, type Tensor } from '../lib/index.js';
+import type { DType } from '../lib/tensor/dtype.js';
 import { ArgumentError, AutogradError, CaptureError, DTypeError, ShapeError } from '../lib/native/errors.js';
 
 const int = (values: readonly number[]) => tensor(values, { dtype: 'int64' }) as Tensor;
@@ -95,10 +96,58 @@ test('tensors without elements are read and written, whatever their strides', as
   expect(tensor(new Float32Array(0), { shape: [0, 0] }).dataSync().length).toBe(0);
 });
 
-test('factors of integers are integers', () => {
-  const a = ones([2, 2], { dtype: 'int64' }) as Tensor;
-  expect(() => a.addmm(a, a, { alpha: 0.5 })).toThrow(/^addmm: beta and alpha must be integers for tensors of integers, got 1 and 0.5/);
-  expect(list(a.addmm(a, a, { alpha: 3, beta: 2 }))).toEqual([8, 8, 8, 8]);
+describe('factors of sums of products of integers', () => {
+  const a = (dtype: DType) => tensor([[1, 2], [3, 4]], { dtype });
+  test.each<DType>(['int64', 'int32', 'uint8'])('%s: their integer parts count', (dtype) => {
+    const [m, b, v] = [a(dtype), a(dtype).unsqueeze(0), tensor([1, 2], { dtype })];
+    const factors = { beta: 1.6, alpha: 2.7 };
+    for (const y of [m.addmm(m, m, factors), b.baddbmm(b, b, factors), m.addbmm(b, b, factors)]) {
+      expect(y.dtype).toBe(dtype);
+      expect(list(y)).toEqual([15, 22, 33, 48]);
+    }
+    expect([v.addmv(m, v, factors).dtype, list(v.addmv(m, v, factors))]).toEqual([dtype, [11, 24]]);
+    expect(list(m.addmm(m, m, { beta: 0.6, alpha: 0.2 }))).toEqual([0, 0, 0, 0]);
+    expect(() => m.addmm(m, m, { alpha: Infinity })).toThrow(`addmm: alpha Infinity does not fit into ${dtype}`);
+  });
+  test('those of addr() have to be integers', () => {
+    const [m, v] = [a('int64'), int([1, 2])];
+    expect(() => m.addr(v, v, { alpha: 0.5 })).toThrow(/^addr: beta and alpha must be integers for tensors of integers, got 1 and 0.5/);
+    expect(list(m.addr(v, v, { alpha: 3, beta: 2 }))).toEqual([5, 10, 12, 20]);
+  });
+  test('addr() promotes dtypes, and asks of bool whether either is true', () => {
+    const [m, v] = [a('int64'), tensor([true, false])];
+    expect(list(m.to('float32').addr(v, int([3, 4]), { beta: 0.5 }))).toEqual([3.5, 5, 1.5, 2]);
+    expect([m.addr(v, v).dtype, list(m.addr(v, v))]).toEqual(['int64', [2, 2, 3, 4]]);
+    const eye = tensor([[false, false], [false, true]]);
+    for (const [factors, expected] of [[{ beta: 3, alpha: -2 }, [1, 0, 0, 1]], [{ beta: 0 }, [1, 0, 0, 0]], [{ alpha: 0 }, [0, 0, 0, 1]]] as const) {
+      const y = eye.addr(v, v, factors);
+      expect([y.dtype, list(y)]).toEqual(['bool', expected]);
+    }
+  });
+});
+
+describe('indexFill()', () => {
+  test('the gradient of the value counts a position once', () => {
+    const [x, value] = [grid().requiresGrad_(), tensor(-1.5).requiresGrad_()];
+    const y = x.indexFill(1, int([2, 1, -2, 2]), value);
+    expect(list(y)).toEqual([0, -1.5, -1.5, 3, 4, -1.5, -1.5, 7, 8, -1.5, -1.5, 11]);
+    y.mul(grid()).sum().backward();
+    expect(list(value.grad!)).toEqual([1 + 2 + 5 + 6 + 9 + 10]);
+    expect(list(x.grad!)).toEqual([0, 0, 0, 3, 4, 0, 0, 7, 8, 0, 0, 11]);
+  });
+  test('takes values of other dtypes, and no positions', () => {
+    expect(list(int([1, 2]).indexFill(0, int([0]), tensor(2.5)))).toEqual([2, 2]);
+    expect(list(tensor(1).indexFill(0, int([0]), tensor(5)))).toEqual([5]);
+    expect(list(grid().indexFill(0, zeros([0], { dtype: 'int64' }), tensor(5)))).toEqual(list(grid()));
+    expect(() => grid().indexFill(0, int([3]), tensor(5)).dataSync()).toThrow(IndexError);
+  });
+});
+
+test('takeAlongDim() takes positions modulo the size of the dimension', () => {
+  expect(list(grid().takeAlongDim(int([-4, -1, 0, 3]).reshape([1, 4]), 0))).toEqual([8, 9, 2, 3]);
+  expect(list(grid().takeAlongDim(tensor([[-1]], { dtype: 'int32' }), 1))).toEqual([3, 7, 11]);
+  expect(() => grid().takeAlongDim(int([-1])).dataSync()).toThrow(IndexError);
+  expect(() => zeros([0, 3]).takeAlongDim(zeros([1, 3], { dtype: 'int64' }), 0).dataSync()).toThrow(IndexError);
 });
 
 test('einsum says what is wrong with an equation', () => {

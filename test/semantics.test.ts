@@ -3,7 +3,7 @@
 // positions outside, bounds that are tensors. Expected values are PyTorch's.
 import { describe, expect, test } from 'vitest';
 import {
-  all, any, arange, ArgumentError, DTypeError, F, full, gather, IndexError, ones, scatterAdd, tensor, type Tensor, where, zeros,
+  all, any, arange, ArgumentError, DTypeError, F, full, gather, IndexError, ones, scatterAdd, ShapeError, tensor, type Tensor, where, zeros,
 } from '../lib/index.js';
 
 const list = (x: Tensor) => Array.from(x.dataSync() as ArrayLike<number | bigint>, Number);
@@ -381,4 +381,48 @@ test('positions from the end where PyTorch takes them', () => {
   expect(list(x.indexFill(0, tensor([-2n]), 9))).toEqual([0, 1, 2, 9, 4]);
   expect(list(x.take(tensor([-1n])))).toEqual([4]);
   expect(() => x.index([tensor([-6n])]).dataSync()).toThrow(IndexError);
+});
+
+describe('truth, squares and order of integers and bool', () => {
+  test('any and all of uint8 are uint8', () => {
+    const x = tensor([2, 0, 3], { dtype: 'uint8' });
+    for (const [y, expected] of [[any(x), [1]], [all(x), [0]], [x.any(0, { keepdim: true }), [1]], [x.all([]), [1, 0, 1]]] as const)
+      expect([y.dtype, list(y)]).toEqual(['uint8', expected]);
+    expect(x.to('int32').any().dtype).toBe('bool');
+  });
+  test('the square of bool is int64', () => {
+    const y = tensor([true, false]).square();
+    expect([y.dtype, list(y)]).toEqual(['int64', [1, 0]]);
+  });
+  test('bool is sorted, false first', () => {
+    const x = tensor([true, false, true]);
+    const [values, indices] = x.sort();
+    expect([values.dtype, list(values), list(indices)]).toEqual(['bool', [0, 1, 1], [1, 0, 2]]);
+    expect(list(x.argsort({ descending: true }))).toEqual([0, 2, 1]);
+    expect([x.msort().dtype, list(x.msort())]).toEqual(['bool', [0, 1, 1]]);
+    expect(() => x.topk(1)).toThrow(DTypeError);
+  });
+});
+
+describe('losses', () => {
+  const row = (...values: number[]) => tensor([values], { dtype: 'uint8' });
+  test('uint8 wraps around before it becomes floating', () => {
+    expect(list(F.tripletMarginLoss(row(1, 5), row(2, 3), row(1, 1)))[0]).toBeCloseTo(252.0078, 3);
+    expect(list(F.tripletMarginWithDistanceLoss(row(1, 5), row(2, 3), row(1, 1)))[0]).toBeCloseTo(252.0078, 3);
+    expect(list(F.cosineEmbeddingLoss(row(100, 3), row(2, 200), tensor([1])))[0]).toBeCloseTo(-5.985, 3);
+    expect(list(F.poissonNllLoss(row(5), row(100)))[0]).toBeCloseTo(Math.exp(5) - (500 % 256), 3);
+  });
+  test("klDiv's mean over a batch is the loss itself where there is none", () => {
+    expect(list(F.klDiv(tensor(0.5), tensor(0.3), { reduction: 'batchmean' }))[0]).toBeCloseTo(-0.511192, 5);
+  });
+  test('a variance may lack the last dimension or have one of size 1', () => {
+    const x = arange(24).to('float64').reshape([4, 2, 3]);
+    const options = { reduction: 'none' } as const;
+    const loss = (shape: number[]) => F.gaussianNllLoss(x, x.add(1), ones(shape), options);
+    for (const shape of [[4, 2, 3], [4, 2], [4, 2, 1], [4, 1, 3], [1, 2, 3]]) expect(list(loss(shape)), String(shape)).toEqual(list(full([4, 2, 3], 0.5)));
+    for (const shape of [[2, 3], [4, 1, 1], [1], [4, 2, 3, 1], [4, 3], [3, 2, 3]]) expect(() => loss(shape), String(shape)).toThrow(ShapeError);
+    const variance = tensor([[[1], [4]]]).expand([4, 2, 1]).contiguous();
+    expect(list(F.gaussianNllLoss(x, x.add(1), variance, options)).slice(0, 6).map((v) => v.toFixed(4)))
+      .toEqual([0.5, 0.5, 0.5, ...Array<number>(3).fill((Math.log(4) + 0.25) / 2)].map((v) => v.toFixed(4)));
+  });
 });

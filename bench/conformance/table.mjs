@@ -6,9 +6,10 @@
 //   uncaptured: why it cannot be part of a captured step
 //   single: why PyTorch's own float64 is no more exact than float32
 //   sums: elements are sums of several terms (compare.mjs)
+//   gradient: brings a gradient and PyTorch's in a form that can be compared (checks.mjs)
 //   check: compares in another way than element by element (checks.mjs)
 // A row whose function does not exist (yet) is said to be missing, and counts as nothing.
-import { byPosition, sameSet } from './checks.mjs';
+import { byPosition, inColumns, sameSet } from './checks.mjs';
 import { camel, Refusal } from './signature.mjs';
 
 const drawn = (call) => ({ call, random: true });
@@ -86,7 +87,7 @@ const reductions = {
   nanquantile: 'nanquantile(input, q, dim, {keepdim, interpolation})',
   sort: { call: (l, [x, ...rest], k) => l.sort(x, sortOptions(rest, k)), check: byPosition(1) },
   argsort: { call: (l, [x, ...rest], k) => l.argsort(x, sortOptions(rest, k)), check: byPosition(1, true) },
-  msort: 'msort(input)',
+  msort: { call: 'msort(input)', gradient: inColumns },
   topk: { call: 'topk(input, k, {dim, largest, sorted})', check: byPosition(2) },
   norm: (l, [x, p, dim, keepdim], k) => l.norm(x, p ?? k.p ?? undefined, dim ?? k.dim ?? undefined, options({ keepdim: keepdim ?? k.keepdim, dtype: k.dtype })),
   'linalg.vector_norm': (l, [x, p], k) => l.norm(x, p ?? k.ord ?? 2, k.dim ?? undefined, options({ keepdim: k.keepdim, dtype: k.dtype })),

@@ -125,8 +125,13 @@ export function indexFill(x: Tensor, dim: number, index: Tensor, value: Operand)
   const at = normalizeDim(dim, checkTensor(x, where).ndim, where);
   checkVector(index, where);
   const shape = x.ndim === 0 ? [] : x.shape.with(at, index.numel);
-  const positions = fromTheStart(index, x.ndim === 0 ? 1 : x.shape[at]!);
-  return scatter(x, at, spread(positions, at, shape), oneValue(x, value, shape, where));
+  const size = x.ndim === 0 ? 1 : x.shape[at]!;
+  const positions = fromTheStart(index, size);
+  if (!(value instanceof Tensor)) return scatter(x, at, spread(positions, at, shape), value);
+  // Through a mask, since the gradient of the value counts a position once, however often it is named.
+  const one = oneValue(x, value, [], where);
+  const named = scatter_(fullKernel([size], 0, 'bool', x.device) as Tensor, 0, reshape(positions, [index.numel]), 1);
+  return choose(reshape(named, x.shape.map((n, i) => (i === at ? n : 1))), one, x);
 }
 
 function oneValue(x: Tensor, value: Operand, shape: Shape, where: string): Operand {
@@ -138,7 +143,7 @@ function oneValue(x: Tensor, value: Operand, shape: Shape, where: string): Opera
 /**
  * The elements of x at `indices` along `dim`; both are broadcast in the other dimensions. Without dim, of x as one long
  * vector.
- * @param indices int64 or int32, of as many dimensions as x
+ * @param indices int64 or int32, of as many dimensions as x. With dim they are taken modulo its size: -1 is the last
  */
 export function takeAlongDim(x: Tensor, indices: Tensor, dim: number | null = null): Tensor {
   noMore('takeAlongDim', arguments.length > 3);
@@ -150,6 +155,7 @@ export function takeAlongDim(x: Tensor, indices: Tensor, dim: number | null = nu
   if (x.ndim !== indices.ndim)
     throw new ShapeError(`${where}: input and indices must have equally many dimensions, got ${formatShape(x.shape)} and ${formatShape(indices.shape)}`);
   if (x.ndim === 0) return gather(x, 0, indices);
+  if (x.shape[at]! > 0) indices = remainder(indices, x.shape[at]!);
   const common = broadcastShapes(x.shape.with(at, 1), indices.shape.with(at, 1), where);
   return gather(expand(x, common.with(at, x.shape[at]!)), at, expand(indices, common.with(at, indices.shape[at]!)));
 }

@@ -2,12 +2,13 @@
 // Products of vectors and matrices, with sums.
 import { ArgumentError, ShapeError } from '../native/errors.js';
 import { noMore, number, optionsOf } from '../native/options.js';
-import { isFloating } from '../tensor/dtype.js';
+import { integerRange, isFloating } from '../tensor/dtype.js';
 import { checkList, formatShape, normalizeDim, numelOf } from '../tensor/shape.js';
 import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { checkInteger, checkSameDType } from './checks.js';
 import { bmm, matmul, mm } from './matmul.js';
 import { add, mul, sub } from './pointwise.js';
+import { promote } from './promote.js';
 import { sum } from './reduce.js';
 import { roll } from './rearrange.js';
 import { broadcastTensors, expand, permute, reshape, unsqueeze } from './view.js';
@@ -55,22 +56,29 @@ export function inner(a: Tensor, b: Tensor): Tensor {
 }
 
 export interface AddProductOptions {
-  /** Factor of the summand. Default 1; with 0 its values do not matter, not even NaN. */
+  /** Factor of the summand. Default 1; with 0 its values do not matter, not even NaN. Of integers, its integer part. */
   beta?: number;
-  /** Factor of the product. Default 1. */
+  /** Factor of the product. Default 1. Of integers, its integer part. */
   alpha?: number;
 }
 
 const productOptions = optionsOf<AddProductOptions>({ beta: number, alpha: number });
-const scaled = (x: Tensor, factor: number) => (factor === 1 ? x : mul(x, factor));
+const scaled = (x: Tensor, factor: number) => (factor === 1 ? x : mul(x, x.dtype === 'bool' ? factor !== 0 : factor));
 const plus = (x: Tensor, product: Tensor, { beta = 1, alpha = 1 }: AddProductOptions): Tensor =>
   beta === 0 ? scaled(product, alpha) : add(scaled(x, beta), scaled(product, alpha));
 
 function added(where: string, x: Tensor, product: Tensor, options: AddProductOptions): Tensor {
-  const { beta = 1, alpha = 1 } = options;
-  if (!isFloating(product.dtype) && !(Number.isInteger(beta) && Number.isInteger(alpha)))
-    throw new ArgumentError(`${where}: beta and alpha must be integers for tensors of integers, got ${beta} and ${alpha}`);
   checkSameDType(checkTensor(x, where), product, where, 'the summand', 'the product');
+  const range = integerRange(product.dtype);
+  if (!range) return summed(where, x, product, options);
+  const { beta = 1, alpha = 1 } = options;
+  const [least, most] = range;
+  for (const [name, factor] of Object.entries({ beta, alpha }))
+    if (factor < least || factor > most) throw new ArgumentError(`${where}: ${name} ${factor} does not fit into ${product.dtype}`);
+  return summed(where, x, product, { beta: Math.trunc(beta), alpha: Math.trunc(alpha) });
+}
+
+function summed(where: string, x: Tensor, product: Tensor, options: AddProductOptions): Tensor {
   if (x.ndim > product.ndim)
     throw new ShapeError(`${where}: the summand ${formatShape(x.shape)} does not broadcast to the product's ${formatShape(product.shape)}`);
   return plus(expand(x, product.shape), product, options);
@@ -86,10 +94,18 @@ export function addmv(x: Tensor, a: Tensor, v: Tensor, options?: AddProductOptio
   options = productOptions('addmv', options, arguments.length > 4);
   return added('addmv', x, mv(a, v), options);
 }
-/** beta x + alpha outer(a, b), of vectors; x broadcasts to [M, N]. */
+/**
+ * beta x + alpha outer(a, b), of vectors; x broadcasts to [M, N], and the dtypes are promoted. Of bool: whether either is
+ * true whose factor is not 0.
+ * @throws ArgumentError for factors of integers that are none
+ */
 export function addr(x: Tensor, a: Tensor, b: Tensor, options?: AddProductOptions): Tensor {
   options = productOptions('addr', options, arguments.length > 4);
-  return added('addr', x, outer(a, b), options);
+  const { beta = 1, alpha = 1 } = options;
+  const [summand, product] = promote(checkTensor(x, 'addr'), outer(a, b), 'addr') as [Tensor, Tensor];
+  if (!isFloating(product.dtype) && !(Number.isInteger(beta) && Number.isInteger(alpha)))
+    throw new ArgumentError(`addr: beta and alpha must be integers for tensors of integers, got ${beta} and ${alpha}`);
+  return summed('addr', summand, product, options);
 }
 /** beta x + alpha a b for each of a batch, [B, M, K] and [B, K, N]; x broadcasts to [B, M, N]. */
 export function baddbmm(x: Tensor, a: Tensor, b: Tensor, options?: AddProductOptions): Tensor {
@@ -99,7 +115,8 @@ export function baddbmm(x: Tensor, a: Tensor, b: Tensor, options?: AddProductOpt
 /** beta x + alpha times the sum of a b over a batch, [B, M, K] and [B, K, N]; x broadcasts to [M, N]. */
 export function addbmm(x: Tensor, a: Tensor, b: Tensor, options?: AddProductOptions): Tensor {
   options = productOptions('addbmm', options, arguments.length > 4);
-  return added('addbmm', x, sum(bmm(a, b), 0), options);
+  const products = bmm(a, b);
+  return added('addbmm', x, sum(products, 0, { dtype: products.dtype }), options);
 }
 
 /** The product of several matrices in the given order; the first and the last may be vectors. */

@@ -3,7 +3,7 @@
 // otherwise.
 import { ArgumentError, ShapeError } from '../native/errors.js';
 import { boolean, callable, checked, nullable, number, optionsOf } from '../native/options.js';
-import { formatShape, sameShape } from '../tensor/shape.js';
+import { formatShape, sameShape, type Shape } from '../tensor/shape.js';
 import { checkTensor, Tensor } from '../tensor/tensor.js';
 import { logsigmoid, relu } from './activation.js';
 import { full } from './autocast.js';
@@ -14,7 +14,7 @@ import { checkReduction, lossOptions, reduced, type LossOptions } from './loss-o
 import { cumsum } from './order.js';
 import { gather, indexSelect, scatterAdd } from './pick.js';
 import { add, clamp, div, eq, exp, gt, log, logicalAnd, minimum, mul, ne, neg, sqrt, square, sub, where as choose } from './pointwise.js';
-import { cast, floating } from './promote.js';
+import { cast } from './promote.js';
 import { mean, sum } from './reduce.js';
 import { iota } from './positions.js';
 import { reshape, unsqueeze } from './view.js';
@@ -33,8 +33,8 @@ function float(x: Tensor, where: string, name = 'input'): Tensor {
   return full(x);
 }
 
-// Where PyTorch takes integers, too.
-const promoted = (x: Tensor, where: string, name = 'input'): Tensor => full(floating(checkTensor(x, where, name)));
+// Of any dtype: integers become floating with the first operation that makes them so, and wrap around before.
+const any = (x: Tensor, where: string, name = 'input'): Tensor => full(checkTensor(x, where, name));
 
 /**
  * max(0, -target (x1 - x2) + margin): x1 is to be larger where target is 1, x2 where it is -1. Default margin 0.
@@ -75,7 +75,7 @@ export function softMarginLoss(input: Tensor, target: Tensor, options?: LossOpti
 export function cosineEmbeddingLoss(x1: Tensor, x2: Tensor, target: Tensor, options?: MarginOptions): Tensor {
   const where = 'cosineEmbeddingLoss';
   const { margin = 0, ...rest } = marginOptions(where, options, arguments.length > 4);
-  const [a, b] = [promoted(x1, where, 'x1'), promoted(x2, where, 'x2')];
+  const [a, b] = [any(x1, where, 'x1'), any(x2, where, 'x2')];
   const dim = checkTensor(target, where, 'target').ndim;
   if (dim > 1 || a.ndim !== dim + 1 || b.ndim !== dim + 1)
     throw new ShapeError(
@@ -104,7 +104,7 @@ export const tripletMarginOptions = optionsOf<TripletMarginOptions>({ ...marginO
 type Distance = (a: Tensor, b: Tensor) => Tensor;
 
 function triplet(where: string, [anchor, positive, negative]: readonly Tensor[], distance: Distance, margin: number, swap: boolean, options: LossOptions) {
-  const [a, p, n] = [promoted(anchor!, where, 'anchor'), promoted(positive!, where, 'positive'), promoted(negative!, where, 'negative')];
+  const [a, p, n] = [any(anchor!, where, 'anchor'), any(positive!, where, 'positive'), any(negative!, where, 'negative')];
   if (a.ndim !== p.ndim || a.ndim !== n.ndim)
     throw new ShapeError(
       `${where}: all tensors must have equally many dimensions, got ${[a, p, n].map((t) => formatShape(t.shape)).join(', ')}`,
@@ -254,7 +254,7 @@ export const poissonNllOptions = optionsOf<PoissonNllOptions>({ ...lossOptions.s
 export function poissonNllLoss(input: Tensor, target: Tensor, options?: PoissonNllOptions): Tensor {
   const where = 'poissonNllLoss';
   const { logInput = true, full: whole = false, eps = 1e-8, ...rest } = poissonNllOptions(where, options, arguments.length > 3);
-  const x = promoted(input, where);
+  const x = any(input, where);
   checkTensor(target, where, 'target');
   let losses = logInput ? sub(exp(x), mul(target, x)) : sub(x, mul(target, log(add(x, eps))));
   if (whole) {
@@ -275,10 +275,16 @@ export interface GaussianNllOptions extends LossOptions {
 /** @internal */
 export const gaussianNllOptions = optionsOf<GaussianNllOptions>({ ...lossOptions.schema, full: boolean, eps: number });
 
+// Whether a shape is another but for one dimension, which is 1.
+function differsInOne(shape: Shape, whole: Shape): boolean {
+  const other = shape.filter((n, i) => n !== whole[i]);
+  return shape.length === whole.length && other.length === 1 && other[0] === 1;
+}
+
 /**
  * Minus the log-likelihood of a normal distribution with mean x: (log(var) + (x - target)^2 / var) / 2.
- * @param variance of the input's shape, or without its last dimension, or with that of size 1; or one number. That it is
- * not negative is not checked
+ * @param variance of the input's shape, or without its last dimension, or with one of its dimensions of size 1; or one
+ * number. That a tensor's elements are not negative is not checked
  */
 export function gaussianNllLoss(input: Tensor, target: Tensor, variance: Tensor | number, options?: GaussianNllOptions): Tensor {
   const where = 'gaussianNllLoss';
@@ -289,7 +295,7 @@ export function gaussianNllLoss(input: Tensor, target: Tensor, variance: Tensor 
   let v = variance instanceof Tensor ? variance : add(zerosLikeKernel(x) as Tensor, checkNumber(variance, 0, Infinity, where, 'variance'));
   if (!sameShape(v.shape, x.shape)) {
     if (sameShape(v.shape, x.shape.slice(0, -1)) && x.ndim > 0) v = unsqueeze(v, -1);
-    else if (!(v.ndim === x.ndim && v.shape.at(-1) === 1 && sameShape(v.shape.slice(0, -1), x.shape.slice(0, -1))))
+    else if (!differsInOne(v.shape, x.shape))
       throw new ShapeError(`${where}: the variance ${formatShape(v.shape)} does not fit input ${formatShape(x.shape)}`);
   }
   v = atLeast(v, eps);

@@ -51,10 +51,6 @@ const minOp = positionOp('min', Op.minDim);
 const sortOp = positionOp('sort', Op.sort);
 const topkOp = positionOp('topk', Op.topk);
 
-function checkOrdered(x: Tensor, where: string): void {
-  if (checkTensor(x, where).dtype === 'bool') throw new DTypeError(`${where}: bool tensors have no order`);
-}
-
 // ---- max, min --------------------------------------------------------------------------------------------------------
 
 function extremesAlong(op: typeof maxOp, where: string, x: Tensor, dim: number, { keepdim = false }: ReduceOptions = {}): [Tensor, Tensor] {
@@ -146,19 +142,21 @@ const sortOptions = optionsOf<SortOptions>({ dim: number, descending: boolean, s
  * The elements in order along one dimension, and the int64 positions that they had. NaN counts as greater than every
  * number.
  *
- * @throws ShapeError when there is no such dimension; DTypeError for bool
+ * @throws ShapeError when there is no such dimension
  */
 export function sort(x: Tensor, options?: SortOptions): [values: Tensor, indices: Tensor] {
   const { dim = -1, descending = false } = sortOptions('sort', options, arguments.length > 2);
-  checkOrdered(x, 'sort');
-  return sortOp(x, [normalizeDim(dim, x.ndim, 'sort'), descending ? 1 : 0], x.shape, false);
+  const attrs = [normalizeDim(dim, checkTensor(x, 'sort').ndim, 'sort'), descending ? 1 : 0];
+  if (x.dtype !== 'bool') return sortOp(x, attrs, x.shape, false);
+  const [values, indices] = sortOp(cast(x, 'uint8'), attrs, x.shape, false);
+  return [cast(values, 'bool'), indices];
 }
 
 /** The positions (int64) that sort() gives. */
 export function argsort(x: Tensor, options?: SortOptions): Tensor {
   const { dim = -1, descending = false } = sortOptions('argsort', options, arguments.length > 2);
-  checkOrdered(x, 'argsort');
-  return sortOp(x.detach(), [normalizeDim(dim, x.ndim, 'argsort'), descending ? 1 : 0], x.shape, false)[1];
+  const attrs = [normalizeDim(dim, checkTensor(x, 'argsort').ndim, 'argsort'), descending ? 1 : 0];
+  return sortOp(x.dtype === 'bool' ? cast(x, 'uint8') : x.detach(), attrs, x.shape, false)[1];
 }
 
 export interface TopkOptions {
@@ -179,7 +177,7 @@ const topkOptions = optionsOf<TopkOptions>({ dim: number, largest: boolean, sort
  */
 export function topk(x: Tensor, k: number, options?: TopkOptions): [values: Tensor, indices: Tensor] {
   const { dim = -1, largest = true } = topkOptions('topk', options, arguments.length > 3);
-  checkOrdered(x, 'topk');
+  if (checkTensor(x, 'topk').dtype === 'bool') throw new DTypeError('topk: bool tensors are not supported; see sort()');
   const at = normalizeDim(dim, x.ndim, 'topk');
   checkInteger(k, 0, 'topk', 'k');
   const size = x.ndim === 0 ? 1 : x.shape[at]!;

@@ -31,6 +31,7 @@ export const neg = unary('neg', Op.neg, { notOfBool: 'negative', gradient: (g) =
 export const abs = unary('abs', Op.abs, { notOfBool: 'absolute value', gradient: by(Op.absBackward) });
 export const sign = unary('sign', Op.sign, {});
 export const square = unary('square', Op.square, {
+  counts: true,
   gradient: (g, x) => binaryKernel(Op.mul, binaryKernel(Op.mul, g, 2), x),
 });
 // Integers are whole already: they give a copy.

@@ -181,6 +181,5 @@ export function klDiv(input: Tensor, target: Tensor, options?: KLDivOptions): Te
   const [x, y] = promote(full(input), full(target), 'klDiv') as [Tensor, Tensor];
   const losses = klDivOp(x, y, logTarget);
   if (reduction !== 'batchmean') return reduced(losses, reduction);
-  if (x.ndim === 0) throw new ShapeError("klDiv: reduction 'batchmean' needs a batch dimension");
-  return div(sum(losses), x.shape[0]!);
+  return x.ndim === 0 ? losses : div(sum(losses), x.shape[0]!);
 }

@@ -250,16 +250,17 @@ export function std(x: Tensor, dim?: Dims, options?: VarOptions): Tensor {
 const toBool = (): DType => 'bool';
 const anyOp = reduction('any', Op.any, toBool, null);
 const allOp = reduction('all', Op.all, toBool, null);
-// Unlike other reductions, and as in PyTorch: an empty list of dimensions reduces none.
+// Unlike other reductions, and as in PyTorch: an empty list of dimensions reduces none, and truth about uint8 is uint8.
 function truth(reduce: typeof anyOp, x: Tensor, dim: Dims | undefined, options: ReduceOptions, where: string): Tensor {
-  if (Array.isArray(dim) && dim.length === 0) return as(checkTensor(x, where), 'bool', where);
-  return reduce(x, dim, options);
+  const none = Array.isArray(dim) && dim.length === 0;
+  const y = none ? as(checkTensor(x, where), 'bool', where) : reduce(x, dim, options);
+  return x.dtype === 'uint8' ? cast(y, 'uint8') : y;
 }
-/** Whether any element is not zero. */
+/** Whether any element is not zero, as bool; of uint8, as 1 or 0 of uint8. */
 export function any(x: Tensor, dim?: Dims, options?: ReduceOptions): Tensor {
   return truth(anyOp, x, dim, reduceOptions('any', options, arguments.length > 3), 'any');
 }
-/** Whether all elements are not zero. */
+/** Whether all elements are not zero; see any. */
 export function all(x: Tensor, dim?: Dims, options?: ReduceOptions): Tensor {
   return truth(allOp, x, dim, reduceOptions('all', options, arguments.length > 3), 'all');
 }

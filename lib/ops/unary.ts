@@ -9,7 +9,7 @@ import { checkTensor, type Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
 import { rewrite } from './inplace.js';
 import { binaryKernel, copyKernel, recordedBy, unaryKernel, zerosLikeKernel, type BinaryId, type UnaryId } from './kernels.js';
-import { floating, refuseBool } from './promote.js';
+import { cast, floating, refuseBool } from './promote.js';
 
 type Attributes = readonly number[];
 
@@ -24,6 +24,8 @@ export interface UnarySpec {
   gradient?: (g: Tensor, saved: Tensor, attrs: Attributes) => Tensor;
   /** What it is that there is none of for bool; absent: there is. */
   notOfBool?: string;
+  /** bool counts as 0 and 1 of int64. */
+  counts?: boolean;
   /** How many numbers come after the tensor. Default 0. */
   attributes?: number;
 }
@@ -49,7 +51,7 @@ export const by =
     binaryKernel(op, g, saved, attrs);
 
 export function unary<Attrs extends Attributes = []>(name: string, op: UnaryId, spec: UnarySpec): Unary<Attrs> {
-  const { float = false, full: precise = false, save = 'input', notOfBool, gradient, attributes = 0 } = spec;
+  const { float = false, full: precise = false, save = 'input', notOfBool, counts = false, gradient, attributes = 0 } = spec;
   const savesInput = (attrs: Attributes) => (typeof save === 'string' ? save : save(attrs)) === 'input';
   const gradients = gradient
     ? [(g: Tensor, ctx: Context<Attributes>) => gradient(g, ctx.saved(0), ctx.params)]
@@ -81,6 +83,7 @@ export function unary<Attrs extends Attributes = []>(name: string, op: UnaryId, 
     noMore(name, attrs.length > attributes);
     checkTensor(x, name);
     if (notOfBool !== undefined) refuseBool(name, notOfBool, x);
+    if (counts && x.dtype === 'bool') x = cast(x, 'int64');
     return apply(precise ? full(floating(x)) : float ? floating(x) : x, attrs);
   };
   const inPlace = (x: Tensor, ...attrs: Attrs): Tensor => {
@@ -88,6 +91,7 @@ export function unary<Attrs extends Attributes = []>(name: string, op: UnaryId, 
     checkTensor(x, `${name}_`);
     if (float && !isFloating(x.dtype))
       throw new DTypeError(`${name}_: a floating result cannot be stored in a tensor of dtype ${x.dtype}`);
+    if (counts && x.dtype === 'bool') throw new DTypeError(`${name}_: an int64 result cannot be stored in a tensor of dtype bool`);
     return overwrite(x, attrs);
   };
   return Object.assign(outOfPlace, { inPlace });

@@ -11,7 +11,6 @@ import { argsort, cumsum } from './order.js';
 import { indexSelect } from './pick.js';
 import { ne, sub } from './pointwise.js';
 import { iota, positionsOf } from './positions.js';
-import { cast } from './promote.js';
 import { movedim } from './rearrange.js';
 import { any } from './reduce.js';
 import { narrow, reshape, select } from './view.js';
@@ -40,10 +39,9 @@ const uniqueOptions = optionsOf<UniqueOptions>({ ...consecutiveOptions.schema, s
 // The order of rows [n, k], by their first elements first.
 function orderOf(rows: Tensor): Tensor {
   const columns = rows.shape[1]!;
-  const keys = rows.dtype === 'bool' ? cast(rows, 'uint8') : rows;
   let order = iota(rows.shape[0]!, rows);
   for (let k = columns - 1; k >= 0; k--)
-    order = indexSelect(order, 0, argsort(indexSelect(select(keys, 1, k), 0, order), { dim: 0, stable: true }));
+    order = indexSelect(order, 0, argsort(indexSelect(select(rows, 1, k), 0, order), { dim: 0, stable: true }));
   return order;
 }
 
