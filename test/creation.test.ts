@@ -205,3 +205,7 @@ test('values at the ends of integer dtypes, and typed arrays of other dtypes, wh
   expect(tensor([-(2n ** 63n), 2n ** 63n - 1n], { dtype: 'int64' }).dataSync()).toEqual(BigInt64Array.of(-(2n ** 63n), 2n ** 63n - 1n));
   expect(list(tensor(Float32Array.of(300), { dtype: 'uint8' }) as Tensor)).toEqual([44]);
 });
+
+test('a list of tensors is told about stack()', () => {
+  expect(() => tensor([ones([2]), ones([2])] as never)).toThrow(/^tensor: expected numbers, got a Tensor; stack\(\)/);
+});

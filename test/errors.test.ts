@@ -342,3 +342,16 @@ describe('gradients', () => {
     [() => long(3).requiresGrad_(), DTypeError, /int64/],
   ]);
 });
+
+test('the stack of an error begins where the library was called, whatever of JavaScript lies in between', () => {
+  const x = creation.tensor([1, 2], { requiresGrad: true }) as Tensor;
+  for (const f of [() => backward(pointwise.mul(x, x)), () => noGrad(() => join.cat([]))]) {
+    let error: Error | undefined;
+    try {
+      f();
+    } catch (e) {
+      error = e as Error;
+    }
+    expect(error!.stack!.split('\n')[1]).toContain('errors.test');
+  }
+});

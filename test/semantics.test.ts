@@ -18,6 +18,7 @@ describe('an empty list of dimensions', () => {
     ['mean', x.mean([]), 2.5],
     ['prod', x.add(1).prod([]), 720],
     ['amax', x.amax([]), 5],
+    ['logsumexp', x.logsumexp([]).exp().round(), 234],
     ['amin', x.amin([]), 0],
     ['var', x.var([]), 3.5],
     ['std', x.std([]), Math.sqrt(3.5)],

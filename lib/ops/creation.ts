@@ -93,7 +93,9 @@ function shapeOf(data: TensorData): number[] {
 function flattenInto(data: TensorData, shape: Shape, depth: number, out: (number | boolean | bigint)[]): void {
   if (depth === shape.length) {
     if (typeof data !== 'number' && typeof data !== 'boolean' && typeof data !== 'bigint')
-      throw new ArgumentError(`tensor: expected numbers, got ${data === null ? 'null' : typeof data}`);
+      throw new ArgumentError(
+        `tensor: expected numbers, got ${describeValue(data)}${data instanceof Tensor ? '; stack() makes one tensor of several' : ''}`,
+      );
     out.push(data);
     return;
   }

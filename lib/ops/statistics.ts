@@ -7,7 +7,7 @@ import { ArgumentError, DTypeError, ShapeError } from '../native/errors.js';
 import { boolean, checked, integer, noMore, nullable, oneOf, optionsOf } from '../native/options.js';
 import { Op } from '../native/ops.gen.js';
 import { checkDType, isFloating, type DType } from '../tensor/dtype.js';
-import { checkShape, formatShape, normalizeDim, normalizeDims } from '../tensor/shape.js';
+import { checkShape, formatShape, normalizeDim } from '../tensor/shape.js';
 import { checkTensor, Tensor } from '../tensor/tensor.js';
 import { full } from './autocast.js';
 import { checkFloat, checkInteger, checkNumber } from './checks.js';
@@ -20,7 +20,7 @@ import { gather, scatterAdd } from './pick.js';
 import { add, ceil, clamp, div, eq, exp, floor, isinf, isnan, log, logicalNot, logicalOr, mul, ne, round, sub, where as choose } from './pointwise.js';
 import { cast, floating } from './promote.js';
 import { flip, movedim } from './rearrange.js';
-import { amax, amin, mean, reduceOptions, std, sum, variance, type Dims, type ReduceOptions, type VarOptions } from './reduce.js';
+import { amax, amin, type Dims, dimsOf, mean, reduceOptions, type ReduceOptions, std, sum, variance, type VarOptions } from './reduce.js';
 import { lerp } from './special.js';
 import { narrow, reshape, split, squeeze, unsqueeze } from './view.js';
 
@@ -34,7 +34,7 @@ export function logsumexp(x: Tensor, dim: Dims, options?: ReduceOptions): Tensor
   const where = 'logsumexp';
   const { keepdim = false } = reduceOptions(where, options, arguments.length > 3);
   const wide = full(floating(checkTensor(x, where)));
-  const dims = normalizeDims(dim ?? undefined, x.ndim, where);
+  const dims = dimsOf(x, dim, where);
   if (dims.some((d) => x.shape[d] === 0)) return log(sum(exp(wide), dims, { keepdim }));
   const most = amax(wide.detach() as Tensor, dims, { keepdim: true });
   const shift = choose(isinf(most), 0, most);
