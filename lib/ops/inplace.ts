@@ -53,7 +53,9 @@ function inPlace(name: string, op: BinaryId) {
   return function (x: Tensor, other: Operand): Tensor {
     noMore(name, arguments.length > 2);
     mutate(x, name);
-    const dtype = resultDType(x, other, name);
+    const common = resultDType(x, other, name);
+    // A quotient of integers is none.
+    const dtype = op === Op.div && dtypeCategory(common) < dtypeCategory('float32') ? 'float32' : common;
     if (dtypeCategory(dtype) > dtypeCategory(x.dtype))
       throw new DTypeError(`${name}: a result of dtype ${dtype} cannot be stored in a tensor of dtype ${x.dtype}`);
     if (!(other instanceof Tensor)) {

@@ -221,6 +221,8 @@ void Stream::forget_all_but(std::unordered_set<uint64_t> live) {
 }
 
 void Stream::wait() {
+  // After stop() nothing runs, and nobody would ever take the fence.
+  if (!thread_.joinable()) return;
   fence(nullptr);
   const uint64_t target = tail_.load(std::memory_order_relaxed);
   if (!spin_until([&] { return head_.load(std::memory_order_acquire) >= target; })) sleep_until(target);
