@@ -18,13 +18,15 @@ PAGE = mmap.PAGESIZE
 
 class TensorView(ctypes.Structure):
     _fields_ = [('data', ctypes.c_void_p), ('dtype', ctypes.c_int32), ('rank', ctypes.c_int32),
-                ('dims', ctypes.c_int64 * 8), ('strides', ctypes.c_int64 * 8)]
+                ('dims', ctypes.c_int64 * 8), ('strides', ctypes.c_int64 * 8),
+                ('storage', ctypes.c_uint64), ('whole', ctypes.c_bool), ('kept', ctypes.c_bool)]
 
 
 lib = ctypes.CDLL(str(LIBRARY))
 lib.emulation_run.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p,
                               ctypes.c_int, ctypes.c_void_p, ctypes.c_int]
 lib.emulation_message.restype = ctypes.c_char_p
+assert lib.emulation_view_bytes() == ctypes.sizeof(TensorView), 'TensorView has other fields than core/tensor_view.h'
 libc = ctypes.CDLL(None)
 libc.mmap.restype = ctypes.c_void_p
 libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]

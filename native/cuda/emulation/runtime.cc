@@ -65,7 +65,7 @@ Handler handler(const std::string& op) {
       OTHER(group_norm), OTHER(group_norm_backward), OTHER(local_response_norm), OTHER(local_response_norm_backward),
       OTHER(resample), OWN(avg_pool), OWN(avg_pool_backward), OTHER(softmax), OTHER(log_softmax),
       OTHER(softmax_backward), OTHER(log_softmax_backward), OTHER(cross_entropy), OTHER(cross_entropy_backward),
-      OTHER(nll_loss), OTHER(nll_loss_backward), OTHER(copy), OTHER(fill), OTHER(arange), OTHER(cat),
+      OTHER(nll_loss), OTHER(nll_loss_backward), OTHER(copy), OTHER(fill), OTHER(arange), OTHER(linspace), OTHER(cat),
       OTHER(index_select), OTHER(index_add), OTHER(gather), OTHER(scatter_add), OTHER(scatter), OTHER(one_hot), OTHER(rand),
       OTHER(randn), OTHER(randint), OTHER(dropout), OTHER(dropout_backward), OTHER(total_norm), OTHER(clip_scale),
       OTHER(unscale), OTHER(update_scale),
@@ -143,6 +143,7 @@ extern "C" int emulation_run(const char* op, int n_inputs, const TensorView* inp
   message = "index " + std::to_string(error_slot[2]) + " at " + std::to_string(error_slot[3]);
   return static_cast<int>(ErrorCode::index);
 }
+extern "C" int emulation_view_bytes() { return sizeof(TensorView); }
 extern "C" const char* emulation_message() { return message.c_str(); }
 
 }  // namespace lenode::cuda
