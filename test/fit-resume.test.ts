@@ -239,3 +239,21 @@ test('a log that cannot be written to does not end the training', async () => {
   expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(report);
   expect(() => csvLogger(3 as never)).toThrow(ArgumentError);
 });
+
+test('the state of a generator is all that a loader which draws from it needs', async () => {
+  const epochOf = async (loader: AsyncIterable<readonly Tensor[]>) => {
+    const seen: number[] = [];
+    for await (const [inputs] of loader) seen.push(...Array.from((await inputs!.data()) as Float32Array));
+    return seen;
+  };
+  const make = (generator: InstanceType<typeof Generator>) => new DataLoader(samples, { batchSize: 8, shuffle: true, generator });
+  const generator = new Generator(5);
+  const loader = make(generator);
+  const first = await epochOf(loader);
+  const state = generator.getState();
+  const second = await epochOf(loader);
+  expect(second).not.toEqual(first);
+  const other = new Generator(0);
+  other.setState(state);
+  expect(await epochOf(make(other))).toEqual(second);
+});

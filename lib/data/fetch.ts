@@ -20,19 +20,28 @@ export class SampleFailure {
 const MISSING = Symbol('missing');
 type Missing = typeof MISSING;
 
-// Streams of one seed: samples by epoch and position, batches by epoch and number, iterations by epoch and worker.
+/** One epoch of a loader. */
+export interface Run {
+  readonly seed: number;
+  readonly epoch: number;
+  /** Which of the seed's streams: the epoch, unless the seed is this epoch's own. */
+  readonly stream: number;
+}
+
+// Streams of one seed: samples by their position, batches by their number, iterations by the worker.
 const SAMPLES = 1;
 const BATCHES = 2;
 const ITERATIONS = 3;
 
-export const sampleGenerator = (seed: number, epoch: number, position: number): Generator =>
-  new Generator(seed, SAMPLES, epoch, position);
-export const batchGenerator = (seed: number, epoch: number, number: number): Generator => new Generator(seed, BATCHES, epoch, number);
-export const iterationInfo = (seed: number, epoch: number, worker: number, workers: number): IterationInfo => ({
+export const sampleGenerator = (seed: number, stream: number, position: number): Generator =>
+  new Generator(seed, SAMPLES, stream, position);
+export const batchGenerator = (seed: number, stream: number, number: number): Generator =>
+  new Generator(seed, BATCHES, stream, number);
+export const iterationInfo = ({ seed, epoch, stream }: Run, worker: number, workers: number): IterationInfo => ({
   epoch,
   worker,
   workers,
-  generator: new Generator(seed, ITERATIONS, epoch, worker),
+  generator: new Generator(seed, ITERATIONS, stream, worker),
 });
 
 /**
@@ -43,7 +52,7 @@ export function fetchSamples<T>(
   dataset: Dataset<T>,
   indices: ArrayLike<number>,
   seed: number,
-  epoch: number,
+  stream: number,
   position: number,
   skipped: SkippedSample[],
 ): T[] | Promise<T[]> {
@@ -55,7 +64,7 @@ export function fetchSamples<T>(
   const begun: Promise<T | Missing>[] = [];
   const all = Array.from(indices, (index, i): T | Missing | Promise<T | Missing> => {
     try {
-      const sample = dataset.get(index, sampleGenerator(seed, epoch, position + i));
+      const sample = dataset.get(index, sampleGenerator(seed, stream, position + i));
       if (!isPromise(sample)) return sample;
       const promise = (async (): Promise<T> => sample)().catch<Missing>((error: unknown) => failed(index, error));
       begun.push(promise);

@@ -8,7 +8,7 @@ import { device as toDevice, settled, type Device, type DeviceLike } from '../te
 import { Tensor } from '../tensor/tensor.js';
 import { defaultCollate, toTensors, type Collated } from './collate.js';
 import { isIterable, makesBatches, type AnyDataset, type BatchDataset, type Dataset, type IterableDataset } from './dataset.js';
-import { batchGenerator, fetchSamples, iterate, iterationInfo, SampleFailure, sampleGenerator, type SkippedSample } from './fetch.js';
+import { batchGenerator, fetchSamples, iterate, iterationInfo, SampleFailure, sampleGenerator, type Run, type SkippedSample } from './fetch.js';
 import { Generator, type GeneratorState } from './generator.js';
 import { permutation } from './random.js';
 import type { BatchingSampler, Sampler } from './samplers.js';
@@ -245,10 +245,12 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
     this.begun = this.#now();
     const { generator } = this.options;
     const seed = generator ? generator.next() : this.seed;
-    return { seed, epoch: this.epoch++ };
+    const epoch = this.epoch++;
+    // A seed drawn for this epoch alone: the generator's state then says all about what follows.
+    return { seed, epoch, stream: generator ? 0 : epoch };
   }
 
-  private *batches({ seed, epoch }: Run): Iterable<Planned> {
+  private *batches({ seed, epoch, stream }: Run): Iterable<Planned> {
     const { sampler, batchSampler } = this.options;
     let position = 0;
     let number = 0;
@@ -257,7 +259,7 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
       position += indices.length;
       return planned;
     };
-    const order = new Generator(seed, 0, epoch);
+    const order = new Generator(seed, 0, stream);
     if (batchSampler) {
       for (const batch of batchSampler.batches(order, epoch)) yield plan(Int32Array.from(batch));
       return;
@@ -266,7 +268,7 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
     const all = sampler
       ? Int32Array.from(sampler.indices(order, epoch))
       : this.shuffle
-        ? permutation(n, seed, epoch)
+        ? permutation(n, seed, stream)
         : Int32Array.from({ length: n }, (_, i) => i);
     const end = this.dropLast ? all.length - (all.length % this.batchSize) : all.length;
     for (let start = 0; start < end; start += this.batchSize) yield plan(all.subarray(start, Math.min(start + this.batchSize, end)));
@@ -287,7 +289,7 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
   }
 
   private async *fromIterable(run: Run, dataset: IterableDataset<T>): AsyncGenerator<B> {
-    const iterator = iterate(dataset, iterationInfo(run.seed, run.epoch, 0, 1));
+    const iterator = iterate(dataset, iterationInfo(run, 0, 1));
     let number = 0;
     let ended = false;
     try {
@@ -310,7 +312,7 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
   private load(run: Run, indices: Int32Array, position: number, number: number): B | undefined | Promise<B | undefined> {
     const dataset = this.dataset;
     if (makesBatches(dataset)) {
-      const random = Array.from(indices, (_, i) => sampleGenerator(run.seed, run.epoch, position + i));
+      const random = Array.from(indices, (_, i) => sampleGenerator(run.seed, run.stream, position + i));
       const batch = (dataset as BatchDataset<B>).getBatch(indices, random);
       return types.isPromise(batch)
         ? batch.then((b) => this.transform(b, run, number))
@@ -325,7 +327,7 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
       throw thrown instanceof SampleFailure ? thrown.error : thrown;
     };
     try {
-      const samples = fetchSamples(dataset as Dataset<T>, indices, run.seed, run.epoch, position, skipped);
+      const samples = fetchSamples(dataset as Dataset<T>, indices, run.seed, run.stream, position, skipped);
       return types.isPromise(samples) ? samples.then(finish, unwrap) : finish(samples);
     } catch (thrown) {
       return unwrap(thrown);
@@ -338,7 +340,7 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
 
   private transform(batch: B, run: Run, number: number): B {
     const { batchTransform } = this.options;
-    return batchTransform ? batchTransform.forward(batch, batchGenerator(run.seed, run.epoch, number)) : batch;
+    return batchTransform ? batchTransform.forward(batch, batchGenerator(run.seed, run.stream, number)) : batch;
   }
 
   // ---- in workers ----------------------------------------------------------------------------------------------
@@ -427,11 +429,6 @@ export class DataLoader<T, B = Collated<T>> implements AsyncIterable<B>, Iterabl
       turns = turns.filter(({ worker }) => !ended.has(worker));
     }
   }
-}
-
-interface Run {
-  readonly seed: number;
-  readonly epoch: number;
 }
 
 interface Planned {

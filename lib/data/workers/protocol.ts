@@ -3,6 +3,7 @@
 import * as errors from '../../native/errors.js';
 import { ArgumentError } from '../../native/errors.js';
 import { Tensor } from '../../tensor/tensor.js';
+import type { Run } from '../fetch.js';
 import { isHostTensor, isRecord, type HostTensor } from '../collate.js';
 import { Image, type Pixels } from '../image.js';
 
@@ -18,9 +19,9 @@ export interface ThreadSetup {
 }
 
 export type Request =
-  | { kind: 'map'; id: number; seed: number; epoch: number; position: number; indices: Int32Array }
+  | ({ kind: 'map'; id: number; position: number; indices: Int32Array } & Run)
   /** The next `count` samples of an iterable dataset; `fresh`: of a new epoch. */
-  | { kind: 'iterate'; id: number; seed: number; epoch: number; count: number; dropLast: boolean; fresh: boolean }
+  | ({ kind: 'iterate'; id: number; count: number; dropLast: boolean; fresh: boolean } & Run)
   /** Memory of a batch that has been uploaded. */
   | { kind: 'recycle'; buffers: ArrayBuffer[] };
 

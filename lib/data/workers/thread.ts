@@ -37,13 +37,13 @@ async function make(dataset: AnyDataset, request: Exclude<Request, { kind: 'recy
   let samples: unknown[] = [];
   let done = false;
   if (request.kind === 'map') {
-    const { seed, epoch, position, indices } = request;
-    samples = await fetchSamples(dataset as Dataset, indices, seed, epoch, position, skipped);
+    const { seed, stream, position, indices } = request;
+    samples = await fetchSamples(dataset as Dataset, indices, seed, stream, position, skipped);
   } else {
     if (request.fresh) {
       await iteration?.return?.();
       if (!isIterable(dataset)) throw new Error('the dataset is not iterable');
-      iteration = iterate(dataset, iterationInfo(request.seed, request.epoch, setup.worker, setup.workers));
+      iteration = iterate(dataset, iterationInfo(request, setup.worker, setup.workers));
     }
     while (samples.length < request.count && !done) {
       const next = await iteration!.next();
