@@ -82,7 +82,7 @@ async function cuda() {
     if (!(await check('cuDNN and cuBLAS', 10, 'python3', pip))) return;
   }
   if (existsSync(wheels)) env.LENODE_CUDA_WHEELS = wheels;
-  if (!(await check('CUDA build', 20, process.execPath, ['scripts/build.mjs', '--addon'], env))) return;
+  if (!(await check('CUDA build', 25, process.execPath, ['scripts/build.mjs', '--addon'], env))) return;
   // What the first run of the tests had to skip.
   await check('CUDA library', 5, 'npm', ['test', '--', 'test/cuda-plans.test.ts', 'test/doctor.test.ts'], env);
 }

@@ -21,7 +21,7 @@ std::vector<std::string> strings_argument(napi_env env, napi_value value) {
   if (napi_get_array_length(env, value, &length) != napi_ok) fail(ErrorCode::invalid, "expected an array");
   std::vector<std::string> result;
   for (uint32_t i = 0; i < length; ++i) {
-    napi_value item;
+    napi_value item = nullptr;
     napi_get_element(env, value, i, &item);
     result.push_back(string_argument(env, item));
   }
@@ -55,7 +55,7 @@ napi_value device_properties(napi_env env, napi_callback_info info) {
   DeviceProperties properties{};
   if (const int32_t status = api.device_properties(index_of(id), &properties))
     fail(static_cast<ErrorCode>(status), api.last_error());
-  napi_value result;
+  napi_value result = nullptr;
   napi_create_object(env, &result);
   set_property(env, result, "name", properties.name);
   set_property(env, result, "major", static_cast<double>(properties.major));
@@ -84,12 +84,12 @@ napi_value load_cuda(napi_env env, napi_callback_info info) {
   Environment& environment = Environment::of(env);
   const LoadReport report =
       load_backend(strings_argument(env, arguments.values[0]), string_argument(env, arguments.values[1]));
-  napi_value result, failures;
+  napi_value result = nullptr, failures = nullptr;
   napi_create_object(env, &result);
   napi_create_array(env, &failures);
   uint32_t count = 0;
   auto add = [&](const std::string& path, const std::string& reason) {
-    napi_value item;
+    napi_value item = nullptr;
     napi_create_object(env, &item);
     set_property(env, item, "path", path.c_str());
     set_property(env, item, "reason", reason.c_str());
@@ -121,7 +121,7 @@ napi_value can_open_library(napi_env env, napi_callback_info info) {
   Arguments<1> arguments(env, info);
   std::string reason;
   if (can_open(string_argument(env, arguments.values[0]), &reason)) return nullptr;
-  napi_value text;
+  napi_value text = nullptr;
   napi_create_string_utf8(env, reason.c_str(), reason.size(), &text);
   return text;
 }

@@ -60,7 +60,7 @@ void Environment::untrack(napi_env env, TensorEntry& entry) {
 
 namespace {
 napi_value make_error(napi_env env, ErrorCode code, const char* message) {
-  napi_value text, error;
+  napi_value text = nullptr, error = nullptr;
   napi_create_string_utf8(env, message, NAPI_AUTO_LENGTH, &text);
   napi_create_error(env, nullptr, text, &error);
   set_property(env, error, "nativeCode", static_cast<double>(code));
@@ -99,7 +99,7 @@ void typed_array_bytes(napi_env env, napi_value value, void** data, size_t* byte
 }
 
 void Completions::open(napi_env env) {
-  napi_value name;
+  napi_value name = nullptr;
   napi_create_string_utf8(env, "lenode", NAPI_AUTO_LENGTH, &name);
   napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, drain, &wake_);
   napi_unref_threadsafe_function(env, wake_);
@@ -115,8 +115,9 @@ napi_value Completions::promise(napi_env env, napi_value keep_alive, Faults& fau
                                 const std::function<void(Done)>& start) {
   auto owned = std::unique_ptr<Pending>(new Pending{nullptr, nullptr, faults, nullptr});
   Pending* const pending = owned.get();
-  napi_value promise;
-  napi_create_promise(env, &pending->deferred, &promise);
+  napi_value promise = nullptr;
+  // Not in a worker that is being terminated: nobody is left to wait.
+  if (napi_create_promise(env, &pending->deferred, &promise) != napi_ok) return nullptr;
   if (keep_alive) napi_create_reference(env, keep_alive, 1, &pending->keep_alive);
   if (pending_.empty()) napi_ref_threadsafe_function(env, wake_);
   pending_.emplace(pending, std::move(owned));
@@ -147,7 +148,7 @@ void Completions::drain(napi_env env, napi_value, void* context, void*) {
       pending->faults.tell(*pending->fault);
       napi_reject_deferred(env, pending->deferred, fault_error(env, *pending->fault));
     } else {
-      napi_value undefined;
+      napi_value undefined = nullptr;
       napi_get_undefined(env, &undefined);
       napi_resolve_deferred(env, pending->deferred, undefined);
     }
@@ -157,13 +158,13 @@ void Completions::drain(napi_env env, napi_value, void* context, void*) {
 }
 
 void export_function(napi_env env, napi_value exports, const char* name, napi_callback function) {
-  napi_value value;
+  napi_value value = nullptr;
   napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
   napi_set_named_property(env, exports, name, value);
 }
 
 napi_value make_number(napi_env env, double value) {
-  napi_value result;
+  napi_value result = nullptr;
   napi_create_double(env, value, &result);
   return result;
 }
@@ -173,7 +174,7 @@ void set_property(napi_env env, napi_value object, const char* name, double valu
 }
 
 void set_property(napi_env env, napi_value object, const char* name, const char* value) {
-  napi_value text;
+  napi_value text = nullptr;
   napi_create_string_utf8(env, value, NAPI_AUTO_LENGTH, &text);
   napi_set_named_property(env, object, name, text);
 }

@@ -72,7 +72,7 @@ napi_value memory_stats(napi_env env, napi_callback_info info) {
   Arguments<1> arguments(env, info);
   Environment& environment = Environment::of(env);
   const MemoryStats& stats = environment.device(arguments.int32(0)).allocator.stats();
-  napi_value result;
+  napi_value result = nullptr;
   napi_create_object(env, &result);
   set_property(env, result, "allocatedBytes", static_cast<double>(stats.allocated));
   set_property(env, result, "peakAllocatedBytes", static_cast<double>(stats.peak_allocated));
@@ -111,11 +111,11 @@ napi_value largest(napi_env env, napi_callback_info info) {
     return a->storage->capacity > b->storage->capacity;
   });
   if (owners.size() > count) owners.resize(count);
-  napi_value result;
+  napi_value result = nullptr;
   napi_create_array_with_length(env, owners.size(), &result);
   for (size_t i = 0; i < owners.size(); ++i) {
     const TensorView& view = owners[i]->view;
-    napi_value item, shape;
+    napi_value item = nullptr, shape = nullptr;
     napi_create_object(env, &item);
     napi_create_array_with_length(env, view.rank, &shape);
     for (int d = 0; d < view.rank; ++d)

@@ -104,7 +104,7 @@ inline int32_t fault_status(Environment& environment, Device& device, const Call
 inline napi_value status_of(napi_env env, Environment& environment, Device& device, const Call& touched) {
   int32_t status = sweep_status(environment, device);
   if (device.stream.faults().untold()) status |= fault_status(environment, device, touched);
-  napi_value result;
+  napi_value result = nullptr;
   napi_create_int32(env, status, &result);
   return result;
 }

@@ -111,7 +111,7 @@ napi_value view(napi_env env, napi_callback_info info) {
   const int64_t offset = reader.take_integer();
   const int32_t handle = environment.table.alias(base, offset, reader.take_shape());
   environment.track(env, handle, arguments.values[0]);
-  napi_value result;
+  napi_value result = nullptr;
   napi_create_int32(env, handle, &result);
   return result;
 }
@@ -127,7 +127,7 @@ napi_value allocate(napi_env env, napi_callback_info info) {
   if (environment.recording) environment.recorder->made(*environment.table.get(handle).storage);
   environment.track(env, handle, arguments.values[0]);
   environment.scratch[0] = sweep_status(environment, environment.device(device_id));
-  napi_value result;
+  napi_value result = nullptr;
   napi_create_int32(env, handle, &result);
   return result;
 }
