@@ -4,7 +4,7 @@
 // or throws, and the process goes on: none may crash or hang. Processes of a few thousand calls follow each other, each
 // with a seed of its own. --sanitized runs them on the build that `npm run build -- --sanitize` makes.
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -69,7 +69,7 @@ async function run(childSeed, count) {
     }
   }, 1000);
   const [code, signal] = await new Promise((resolve) => child.once('close', (...result) => resolve(result)));
-  const how = signal ?? (code === 0 ? '' : `exit status ${code}`);
+  const how = signal ?? (code === 0 && existsSync(place('report')) ? '' : `exit status ${code}`);
   clearInterval(watch);
   if (how === '') return JSON.parse(readFileSync(place('report'), 'utf8'));
   const [, i, call] = /^(\d+) (.*)/.exec(readFileSync(place('progress'), 'utf8')) ?? [0, 0, 'the start'];

@@ -182,12 +182,12 @@ function restore(where) {
   const four = lenode
     .tensor([2])
     .add(lenode.tensor([2]))
-    .item();
+    .itemSync();
   const product = lenode
     .ones([3, 4])
     .matmul(lenode.full([4, 2], 2))
     .sum();
-  if (four !== 4 && !(four instanceof Promise)) throw new Error(`2 + 2 is ${four}`);
+  if (four !== 4) throw new Error(`2 + 2 is ${four}`);
   if (product.dataSync()[0] !== 48) throw new Error(`a product is ${product.dataSync()[0]}`);
 }
 
@@ -198,31 +198,37 @@ const computing = chosen.filter(
 const next = () => random.pick(random.oneIn(8) || computing.length === 0 ? chosen : computing);
 
 lenode.manualSeed(seed);
-for (let i = 0; i < calls; i++) {
-  recipes.renew();
-  const target = next();
-  const on = target.className ? receiver(target) : undefined;
-  const call = {
-    name: target.name,
-    on,
-    args: target.kind === 'accessor' ? [] : argumentsFor(target),
-    captured: random.oneIn(25),
-  };
-  remember(target.name).tries++;
-  current = call;
-  say(i, call);
-  await perform(target, call);
-  totals.calls++;
-  if (i % 16 === 0) {
-    restore(call);
-    await new Promise(setImmediate);
+try {
+  for (let i = 0; i < calls; i++) {
+    recipes.renew();
+    const target = next();
+    const on = target.className ? receiver(target) : undefined;
+    const call = {
+      name: target.name,
+      on,
+      args: target.kind === 'accessor' ? [] : argumentsFor(target),
+      captured: random.oneIn(25),
+    };
+    remember(target.name).tries++;
+    current = call;
+    say(i, call);
+    await perform(target, call);
+    totals.calls++;
+    if (i % 16 === 0) {
+      restore(call);
+      await new Promise(setImmediate);
+    }
   }
+  say(calls, 'the end');
+  restore('the end');
+  globalThis.gc?.();
+  await new Promise(setImmediate);
+  restore('the end');
+  writeFileSync(known, JSON.stringify(memory));
+  writeFileSync(report, JSON.stringify({ ...totals, targets: chosen.length }));
+} catch (error) {
+  // Else the handler above would take it for an error of a call.
+  writeSync(2, `${error?.internalStack ?? error?.stack ?? error}\n`);
+  process.exit(3);
 }
-say(calls, 'the end');
-restore('the end');
-globalThis.gc?.();
-await new Promise(setImmediate);
-restore('the end');
-writeFileSync(known, JSON.stringify(memory));
-writeFileSync(report, JSON.stringify({ ...totals, targets: chosen.length }));
 process.exit(0);

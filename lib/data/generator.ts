@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ArgumentError } from '../native/errors.js';
-import { noMore } from '../native/options.js';
+import { noMore, show } from '../native/options.js';
 import { initialSeed, seedings } from '../ops/random.js';
 
 // The finalizer of MurmurHash3: every bit of the input reaches every bit of the output.
@@ -115,8 +115,14 @@ export class Generator {
     return Math.sqrt(-2 * Math.log(1 - this.random())) * Math.cos(2 * Math.PI * this.random());
   }
 
-  /** A number of the gamma distribution with scale 1 (Marsaglia and Tsang, ACM TOMS 26, 2000). */
+  /**
+   * A number of the gamma distribution with scale 1 (Marsaglia and Tsang, ACM TOMS 26, 2000).
+   *
+   * @throws ArgumentError if the shape is no positive, finite number
+   */
   gamma(shape: number): number {
+    if (!(Number.isFinite(shape) && shape > 0))
+      throw new ArgumentError(`Generator.gamma: shape must be a positive number, got ${show(shape)}`);
     if (shape < 1) return this.gamma(shape + 1) * (1 - this.random()) ** (1 / shape);
     const d = shape - 1 / 3;
     const c = 1 / Math.sqrt(9 * d);
@@ -127,8 +133,11 @@ export class Generator {
     }
   }
 
-  /** A number of the beta distribution. */
+  /** A number of the beta distribution. @throws ArgumentError if a or b is no positive, finite number */
   beta(a: number, b: number): number {
+    for (const [name, value] of [['a', a], ['b', b]] as const)
+      if (!(Number.isFinite(value) && value > 0))
+        throw new ArgumentError(`Generator.beta: ${name} must be a positive number, got ${show(value)}`);
     const x = this.gamma(a);
     const y = this.gamma(b);
     return x + y > 0 ? x / (x + y) : a / (a + b);
